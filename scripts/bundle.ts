@@ -1,0 +1,36 @@
+import { build, type BuildOptions } from "esbuild";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** One `.mjs` a service, so that a process starts from one file: `dist/<service>.mjs`. */
+const services = ["sidecar", "activator", "aggregator", "scaler"] as const;
+const root = join(import.meta.dirname, "..");
+
+function toOptions(service: string): BuildOptions {
+  return {
+    entryPoints: [join(root, "packages", service, "src", "main.ts")],
+    outfile: join(root, "dist", `${service}.mjs`),
+    bundle: true,
+    platform: "node",
+    target: "node26",
+    format: "esm",
+    minify: true,
+    keepNames: true,
+    sourcemap: false,
+    legalComments: "none",
+    // Dependencies written as CommonJS call `require` for Node's own modules.
+    banner: {
+      js: "import { createRequire as sluiceCreateRequire } from 'node:module'; const require = sluiceCreateRequire(import.meta.url);",
+    },
+    metafile: true,
+    logLevel: "error",
+  };
+}
+
+for (const service of services) {
+  const options = toOptions(service);
+  if (!existsSync(join(root, "packages", service, "src", "main.ts"))) continue;
+  const result = await build(options);
+  const output = Object.values(result.metafile?.outputs ?? {})[0];
+  process.stdout.write(`dist/${service}.mjs ${Math.ceil((output?.bytes ?? 0) / 1024)} KiB\n`);
+}
