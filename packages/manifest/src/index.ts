@@ -1,1 +1,17 @@
-export const packageName = "manifest";
+export type { Container, ContainerPort } from "./container.ts";
+export type { ManifestDocument } from "./document.ts";
+export { toFeedRevision, toFeedService, type RevisionFacts } from "./feed-object.ts";
+export { toHosts } from "./host.ts";
+export { readManifest, type Manifest, type ManifestOptions } from "./manifest.ts";
+export { names, reservedPorts, sidecarContainerName, sidecarPorts } from "./names.ts";
+export type { Probe } from "./probe.ts";
+export { formatProblem, type Problem } from "./problem.ts";
+export { chooseRevision, toRevisionName, type KnownRevision, type RevisionChoice } from "./revision-name.ts";
+export {
+  toAppEnvironment,
+  toServingReadinessProbe,
+  toSidecarEnvironment,
+  type SidecarIdentity,
+} from "./sidecar-environment.ts";
+export type { TrafficTarget } from "./traffic.ts";
+export type { RevisionTemplate, Workload } from "./workload.ts";

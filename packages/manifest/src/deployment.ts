@@ -1,0 +1,121 @@
+import type { Container, ContainerRules } from "./container.ts";
+import { toObjectLabel, type ManifestDocument } from "./document.ts";
+import { FieldReader, isJsonObject } from "./field-reader.ts";
+import { parseCustomHosts } from "./host.ts";
+import { checkNames, maxLabelLength } from "./name-rule.ts";
+import { names } from "./names.ts";
+import { parsePod } from "./pod-template.ts";
+import { Findings } from "./problem.ts";
+import { toContentHash } from "./revision-name.ts";
+import { parseAnnotatedLimits } from "./revision-limit.ts";
+import type { RevisionTemplate, Workload } from "./workload.ts";
+
+/** Whether a Deployment asks to be scaled. */
+export function isOptedIn(document: ManifestDocument): boolean {
+  const metadata = isJsonObject(document.object["metadata"]) ? document.object["metadata"] : {};
+  const annotations = isJsonObject(metadata["annotations"]) ? metadata["annotations"] : {};
+  return annotations[names.enabled] === "true";
+}
+
+function findPort(
+  serving: Container,
+  annotations: Readonly<Record<string, string>>,
+  findings: Findings,
+): { appPort: number; protocol: "http1" | "h2c" } {
+  const field = `metadata.annotations[${names.port}]`;
+  const named = annotations[names.port];
+  const ports = serving.ports.filter(
+    (port) => named === undefined || named === port.name || named === String(port.containerPort),
+  );
+  const [port] = ports;
+  if (named !== undefined && port === undefined) {
+    findings.refuse(field, "must be the name or number of a container port", named);
+  } else if (port === undefined) {
+    findings.refuse("spec.template.spec.containers", "must name the port that takes requests under ports");
+  } else if (ports.length > 1) {
+    findings.refuse(
+      field,
+      "must say which port takes requests, because the container has several",
+      ports.map((entry) => entry.containerPort),
+    );
+  }
+  return { appPort: port?.containerPort ?? 0, protocol: port?.name === "h2c" ? "h2c" : "http1" };
+}
+
+function parseTemplate(
+  spec: FieldReader,
+  ownAnnotations: Readonly<Record<string, string>>,
+  rules: ContainerRules,
+  findings: Findings,
+): RevisionTemplate | undefined {
+  const template = spec.object("template");
+  const metadata = template?.object("metadata");
+  const labels = metadata?.stringMap("labels") ?? {};
+  // Settings may stand on either object; the template's win, because they are the pods' own.
+  const annotations = { ...ownAnnotations, ...metadata?.stringMap("annotations") };
+  const root = new FieldReader({}, "metadata", findings);
+  const limits = parseAnnotatedLimits(annotations, root);
+  const podReader = template?.object("spec");
+  if (template === undefined || podReader === undefined) {
+    spec.refuse("template.spec", "must be set");
+    return undefined;
+  }
+  const written = template.raw("spec");
+  const podSpec = isJsonObject(written) ? written : {};
+  const pod = parsePod(podReader, podSpec, rules);
+  if (pod.serving === undefined) return undefined;
+  if (pod.serving.readinessProbe?.handler.kind === "exec") {
+    podReader.refuse(
+      `containers[${pod.containers.indexOf(pod.serving)}].readinessProbe.exec`,
+      "cannot be run by the sidecar; use httpGet, tcpSocket or grpc",
+    );
+  }
+  const port = findPort(pod.serving, annotations, findings);
+  return {
+    labels,
+    annotations,
+    ...limits,
+    ...port,
+    isAppPortExplicit: true,
+    containers: pod.containers,
+    serving: pod.serving,
+    podSpec,
+    contentHash: toContentHash({ labels, annotations, spec: written }),
+  };
+}
+
+/**
+ * A plain `apps/v1` Deployment that opted in: a service with one revision, both of its name. Returns undefined when
+ * anything is refused; `findings` says what.
+ */
+export function parseDeployment(
+  document: ManifestDocument,
+  platform: ContainerRules["platform"],
+  findings = new Findings(toObjectLabel(document)),
+): Workload | undefined {
+  const { namespace, name } = document;
+  checkNames(namespace, name, maxLabelLength, findings);
+  const root = new FieldReader(document.object, "", findings);
+  const metadata = root.object("metadata");
+  const labels = metadata?.stringMap("labels") ?? {};
+  const annotations = metadata?.stringMap("annotations") ?? {};
+  const customHosts = parseCustomHosts(annotations, findings);
+  const spec = root.object("spec");
+  if (spec === undefined) {
+    findings.refuse("spec", "must be set");
+    return undefined;
+  }
+  const template = parseTemplate(spec, annotations, { isKnative: false, platform }, findings);
+  if (template === undefined || findings.problems.length > 0) return undefined;
+  return {
+    origin: "deployment",
+    namespace,
+    name,
+    labels,
+    annotations,
+    visibility: labels["networking.knative.dev/visibility"] === "cluster-local" ? "cluster" : "public",
+    customHosts,
+    template: { ...template, revisionName: name },
+    traffic: [{ revision: name, percent: 100 }],
+  };
+}

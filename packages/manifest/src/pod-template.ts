@@ -1,0 +1,108 @@
+import { parseContainer, type Container, type ContainerRules } from "./container.ts";
+import { isJsonObject, type FieldReader, type JsonObject } from "./field-reader.ts";
+import { defaultAppPort, sidecarContainerName } from "./names.ts";
+
+/** The containers of a pod specification, and the one of them that takes requests. */
+export interface ParsedPod {
+  readonly containers: readonly Container[];
+  readonly serving?: Container;
+  readonly podSpec: JsonObject;
+}
+
+/** Pod fields that Knative takes, by itself or behind one of its feature flags, and that only Kubernetes can honour. */
+const kubernetesPodFields = [
+  "serviceAccountName",
+  "imagePullSecrets",
+  "enableServiceLinks",
+  "automountServiceAccountToken",
+  "volumes",
+  "affinity",
+  "dnsConfig",
+  "dnsPolicy",
+  "hostAliases",
+  "initContainers",
+  "nodeSelector",
+  "priorityClassName",
+  "runtimeClassName",
+  "schedulerName",
+  "securityContext",
+  "shareProcessNamespace",
+  "tolerations",
+  "topologySpreadConstraints",
+  "hostIPC",
+  "hostNetwork",
+  "hostPID",
+] as const;
+
+/** Those of a plain Deployment besides; they say how pods live, and are passed through. */
+const deploymentPodFields = [
+  "terminationGracePeriodSeconds",
+  "restartPolicy",
+  "activeDeadlineSeconds",
+  "serviceAccount",
+  "nodeName",
+  "hostname",
+  "subdomain",
+  "readinessGates",
+  "preemptionPolicy",
+  "priority",
+  "overhead",
+  "setHostnameAsFQDN",
+  "os",
+  "hostUsers",
+  "schedulingGates",
+  "resourceClaims",
+  "resources",
+] as const;
+
+function findServing(entries: readonly JsonObject[]): number {
+  const withPorts = entries.findIndex((entry) => Array.isArray(entry["ports"]) && entry["ports"].length > 0);
+  return withPorts === -1 ? 0 : withPorts;
+}
+
+function warnPodFields(spec: FieldReader, rules: ContainerRules): void {
+  if (rules.platform === "local") {
+    for (const name of kubernetesPodFields) {
+      if (spec.has(name)) spec.warn(name, "has no meaning on one machine and is ignored");
+    }
+  }
+  spec.skip(...kubernetesPodFields);
+  if (!rules.isKnative) spec.skip(...deploymentPodFields);
+  spec.warnUnread("is not supported and is left out");
+}
+
+/** Reads `spec.template.spec`; `spec` must already have given up the fields that are not the pod's. */
+export function parsePod(spec: FieldReader, podSpec: JsonObject, rules: ContainerRules): ParsedPod {
+  if (spec.raw("hostNetwork") === true) {
+    spec.refuse("hostNetwork", "must not be set: the sidecar's ports would be taken on the node", true);
+  }
+  const listed = podSpec["containers"];
+  const entries = Array.isArray(listed) ? listed.filter(isJsonObject) : [];
+  const pairs = spec
+    .objects("containers")
+    .map((reader, index) => ({ reader, object: entries[index] ?? {} }))
+    .filter(({ object }) => rules.isKnative || object["name"] !== sidecarContainerName);
+  const servingIndex = findServing(pairs.map(({ object }) => object));
+  const containers = pairs.map(({ reader, object }, index) =>
+    parseContainer(reader, rules, index === servingIndex, object),
+  );
+  if (containers.length === 0) spec.refuse("containers", "must name at least one container");
+  warnPodFields(spec, rules);
+  const serving = containers[servingIndex];
+  return serving === undefined ? { containers, podSpec } : { containers, serving, podSpec };
+}
+
+/** Where the app listens and what it speaks, from its one port (reference §4.1). */
+export function toAppPort(serving: Container): {
+  appPort: number;
+  isExplicit: boolean;
+  protocol: "http1" | "h2c";
+} {
+  const [port] = serving.ports;
+  const number = port?.containerPort ?? 0;
+  return {
+    appPort: number === 0 ? defaultAppPort : number,
+    isExplicit: number !== 0,
+    protocol: port?.name === "h2c" ? "h2c" : "http1",
+  };
+}
