@@ -1,0 +1,83 @@
+import { systemClock } from "@sluice/core";
+import { writeSync } from "node:fs";
+import { runStopStages, type Stage } from "./life-cycle.ts";
+import type { Logger } from "./log.ts";
+import { SettingsError, SettingsHelp } from "./settings.ts";
+import { describeStartError } from "./start-error.ts";
+
+/** A process that has started: how it stops, and optionally when it ends by itself. */
+export interface Running {
+  readonly log: Logger;
+  /** Run in order on SIGTERM or SIGINT. Usual: unready, wait for propagation, close listeners, drain, infrastructure. */
+  readonly stop: readonly Stage[];
+  /** When it settles the process stops as on a signal; a number is the exit code, a rejection is exit code 1. */
+  readonly ended?: Promise<number | undefined>;
+}
+
+/** Exit code of configuration problems (`EX_USAGE` of sysexits.h). */
+export const usageExitCode = 64;
+/** What shells give to a process that a second signal cut short. */
+const interruptedExitCode = 130;
+
+/**
+ * The life of a process, for `main.ts`: starts it, stops it in order on SIGTERM or SIGINT, and gives the exit code:
+ * 0 after an ordered stop (or when `start` returns nothing: a command that is done), 64 for settings, one line each,
+ * 1 when it could not start, in one line. A second signal ends the process at once.
+ */
+export async function runMain(start: () => Promise<Running | void>): Promise<void> {
+  const signalled = listenForSignals();
+  try {
+    const running = await start();
+    if (running === undefined) {
+      signalled.dispose();
+      return;
+    }
+    const exitCode = await Promise.race([signalled.first.then(() => 0), waitForEnd(running)]);
+    await runStopStages(running.stop, { log: running.log, clock: systemClock });
+    process.exit(exitCode);
+  } catch (error) {
+    process.exit(reportStartError(error));
+  }
+}
+
+/** Writes what is wrong for the person who started the process; returns the exit code. */
+function reportStartError(error: unknown): number {
+  if (error instanceof SettingsHelp) {
+    writeSync(1, error.message);
+    return 0;
+  }
+  if (error instanceof SettingsError) {
+    writeSync(2, `${error.message}\n`);
+    return usageExitCode;
+  }
+  writeSync(2, `${describeStartError(error)}\n`);
+  return 1;
+}
+
+async function waitForEnd(running: Running): Promise<number> {
+  if (running.ended === undefined) return Promise.withResolvers<number>().promise;
+  try {
+    return (await running.ended) ?? 0;
+  } catch (error) {
+    running.log.fatal({ error }, "cannot go on; stopping");
+    return 1;
+  }
+}
+
+function listenForSignals(): { readonly first: Promise<void>; dispose(): void } {
+  const first = Promise.withResolvers<void>();
+  let count = 0;
+  function onSignal(): void {
+    if (++count > 1) process.exit(interruptedExitCode);
+    first.resolve();
+  }
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  return {
+    first: first.promise,
+    dispose() {
+      process.off("SIGTERM", onSignal);
+      process.off("SIGINT", onSignal);
+    },
+  };
+}

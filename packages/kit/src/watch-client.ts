@@ -1,0 +1,212 @@
+import { systemClock, type CancelTimer, type Clock } from "@sluice/core";
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingMessage,
+} from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { Backoff, type BackoffLimits } from "./backoff.ts";
+import { readToken, type TokenSource } from "./bearer-token.ts";
+import { LineSplitter } from "./line-splitter.ts";
+import { LogOnce } from "./log-once.ts";
+import { WatchAcknowledger } from "./watch-acknowledger.ts";
+import type { WatchReader, WatchReaderOptions } from "./watch-reader.ts";
+import { WatchState } from "./watch-state.ts";
+
+export interface WatchClientOptions<T> extends WatchReaderOptions<T> {
+  /** Without `watch` and `since`: `http://127.0.0.1:8004/v1/feed`. */
+  readonly url: string;
+  readonly token?: TokenSource;
+  /** With a name, what has been applied is acknowledged under it (`POST {url}/ack`). */
+  readonly acknowledgeAs?: string;
+  /** Certificate authority in PEM for `https:` servers, in place of the system's. */
+  readonly certificateAuthority?: string;
+  readonly backoff?: BackoffLimits;
+  /** A stream that is silent for so long is broken: the server beats every 3 s. Default 10,000. */
+  readonly silenceMs?: number;
+  /** Default 1 MiB. */
+  readonly maxLineChars?: number;
+  readonly clock?: Clock;
+  /** 0 to 1, for the spread of retries. */
+  readonly random?: () => number;
+}
+
+/** A stream that lived for so long was good: the next failure retries at once again. */
+const goodStreamMs = 2000;
+
+/**
+ * Reads a list-watch stream for as long as it is open: follows changes, comes back after failures where it left off,
+ * and keeps the last good state meanwhile. Opens at once; errors never leave it, they are logged once each.
+ */
+export class WatchClient<T> implements WatchReader<T> {
+  readonly ready: Promise<void>;
+  readonly #options: WatchClientOptions<T>;
+  readonly #clock: Clock;
+  readonly #url: URL;
+  readonly #agent: HttpAgent;
+  readonly #backoff: Backoff;
+  readonly #state: WatchState<T>;
+  readonly #failures: LogOnce;
+  readonly #acknowledger: WatchAcknowledger | undefined;
+  readonly #firstSnapshot = Promise.withResolvers<void>();
+  #request: ClientRequest | undefined;
+  #cancelRetry: CancelTimer | undefined;
+  #isConnected = false;
+  #isClosed = false;
+  #mustStartOver = false;
+  #connectedAtMs = 0;
+
+  constructor(options: WatchClientOptions<T>) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#url = new URL(options.url);
+    this.#agent =
+      this.#url.protocol === "https:"
+        ? new HttpsAgent({ keepAlive: true, ...toTls(options.certificateAuthority) })
+        : new HttpAgent({ keepAlive: true });
+    this.#backoff = new Backoff(options.backoff, options.random);
+    this.#state = new WatchState(options.schema, options);
+    this.#failures = new LogOnce(options.log);
+    this.#acknowledger =
+      options.acknowledgeAs === undefined
+        ? undefined
+        : new WatchAcknowledger(options.acknowledgeAs, (body) => this.#post(body));
+    this.ready = this.#firstSnapshot.promise;
+    this.#connect();
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  get version(): string | undefined {
+    return this.#state.version;
+  }
+
+  get objects(): ReadonlyMap<string, T> {
+    return this.#state.objects;
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelRetry?.();
+    this.#acknowledger?.close();
+    this.#request?.destroy();
+    this.#agent.destroy();
+    this.#setConnected(false);
+    return Promise.resolve();
+  }
+
+  #connect(): void {
+    this.#state.restart();
+    const url = new URL(this.#url);
+    url.searchParams.set("watch", "true");
+    // After a line that was refused the same line would come again, so that starts over with a snapshot.
+    if (this.#state.version !== undefined && !this.#mustStartOver) {
+      url.searchParams.set("since", this.#state.version);
+    }
+    this.#mustStartOver = false;
+    const request = this.#send(url, "GET");
+    this.#request = request;
+    let isOver = false;
+    const end = (error: Error): void => {
+      if (isOver) return;
+      isOver = true;
+      request.destroy();
+      this.#disconnected(error);
+    };
+    request.on("error", end);
+    request.on("response", (response) => this.#read(response, end));
+    request.end();
+  }
+
+  #send(url: URL, method: string): ClientRequest {
+    const silenceMs = this.#options.silenceMs ?? 10_000;
+    const { token } = this.#options;
+    const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
+      method,
+      agent: this.#agent,
+      headers: token === undefined ? {} : { authorization: `Bearer ${readToken(token)}` },
+      timeout: silenceMs,
+    });
+    request.on("timeout", () => request.destroy(new Error(`nothing came for ${silenceMs} ms`)));
+    return request;
+  }
+
+  #read(response: IncomingMessage, end: (error: Error) => void): void {
+    response.on("error", end);
+    response.on("close", () => end(new Error("the server ended the stream")));
+    if (response.statusCode !== 200) {
+      end(new Error(`the server answered ${response.statusCode}`));
+      return;
+    }
+    const splitter = new LineSplitter(this.#options.maxLineChars ?? 1024 * 1024);
+    response.on("data", (bytes: Buffer) => {
+      if (this.#isClosed) return;
+      try {
+        splitter.push(bytes, (line) => this.#apply(line));
+      } catch (error) {
+        this.#mustStartOver = true;
+        end(new Error(`the stream is refused: ${describe(error)}`, { cause: error }));
+      }
+    });
+  }
+
+  /** False when a handler closed this reader. */
+  #apply(line: string): boolean {
+    const before = this.#state.version;
+    this.#state.apply(line);
+    if (this.#state.isInStep && !this.#isConnected) this.#connected();
+    if (this.#state.version !== before) this.#acknowledger?.acknowledge(this.#state.version ?? "");
+    return !this.#isClosed;
+  }
+
+  #connected(): void {
+    this.#connectedAtMs = this.#clock.monotonic();
+    this.#failures.solved("the stream is back", { url: this.#options.url });
+    this.#setConnected(true);
+    this.#firstSnapshot.resolve();
+  }
+
+  #disconnected(error: Error): void {
+    if (this.#isClosed) return;
+    const wasGood = this.#isConnected && this.#clock.monotonic() - this.#connectedAtMs >= goodStreamMs;
+    if (wasGood) this.#backoff.reset();
+    this.#setConnected(false);
+    this.#failures.warn(`cannot read ${this.#options.url}; keeping the last good state`, { error });
+    this.#cancelRetry = this.#clock.setTimer(() => this.#connect(), this.#backoff.nextMs());
+  }
+
+  #setConnected(isConnected: boolean): void {
+    if (this.#isConnected === isConnected) return;
+    this.#isConnected = isConnected;
+    if (isConnected) this.#options.onConnected?.();
+    else this.#options.onDisconnected?.();
+  }
+
+  /** Sends one acknowledgement; resolves when it was answered or failed. The next one says all that this would have. */
+  #post(body: string): Promise<void> {
+    const url = new URL(this.#url);
+    url.pathname = `${url.pathname.replace(/\/$/, "")}/ack`;
+    return new Promise((resolve) => {
+      const request = this.#send(url, "POST");
+      request.on("error", () => resolve());
+      request.on("response", (response) => {
+        response.on("error", () => resolve());
+        response.on("close", () => resolve());
+        response.resume();
+      });
+      request.setHeader("content-type", "application/json");
+      request.end(body);
+    });
+  }
+}
+
+function toTls(ca: string | undefined): { ca: string } | Record<string, never> {
+  return ca === undefined ? {} : { ca };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
