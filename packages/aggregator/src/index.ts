@@ -1,1 +1,2 @@
-export const packageName = "aggregator";
+export { createScaleState, decideScale, type ScaleAnswer, type ScaleState } from "./decide-scale.ts";
+export { LoadWindow } from "./load-window.ts";

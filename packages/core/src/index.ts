@@ -1,3 +1,11 @@
+export {
+  autoscalerConfigKeys,
+  defaultAutoscalerConfig,
+  kpaClass,
+  parseAutoscalerConfig,
+  type AutoscalerConfig,
+  type AutoscalerConfigKey,
+} from "./autoscaler-config.ts";
 export { systemClock, type CancelTimer, type Clock } from "./clock.ts";
 export { decisionSchema, type Decision } from "./decision.ts";
 export { formatDuration, parseDurationMs } from "./duration.ts";
@@ -19,5 +27,15 @@ export { toKey, toRevisionKey, type ObjectKey } from "./key.ts";
 export { findOwner } from "./rendezvous.ts";
 export { RequestStats, type RequestStatsReport } from "./request-stats.ts";
 export { decodeStat, decodeStatBatch, encodeStat, encodeStatBatch, statContentType } from "./stat-codec.ts";
+export {
+  parseScalingAnnotations,
+  scalingAnnotations,
+  type AggregationAlgorithm,
+  type ScalingAnnotation,
+  type ScalingAnnotations,
+  type ScalingMetric,
+} from "./scaling-annotations.ts";
+export { resolveScalingSpec, type ScalingSpec } from "./scaling-spec.ts";
 export type { RevisionStat, Stat } from "./stat.ts";
+export { describeProblem, type ValueProblem, type ValueRule } from "./value-rule.ts";
 export { watchLineSchema, type WatchLine } from "./watch-line.ts";
