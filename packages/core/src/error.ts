@@ -24,6 +24,12 @@ export const errorCatalogue = {
   "headers-too-large": { status: 431, origin: "client", retry: "never", body: "request headers too large\n" },
   "client-gone": { status: 499, origin: "client", retry: "never", body: "" },
   internal: { status: 500, origin: "internal", retry: "never", body: "internal error\n" },
+  "transfer-encoding-unsupported": {
+    status: 501,
+    origin: "client",
+    retry: "never",
+    body: "unsupported transfer encoding\n",
+  },
   "upstream-connect": {
     status: 502,
     origin: "upstream",

@@ -1,1 +1,14 @@
-export const packageName = "dataplane";
+export { answerError } from "./error-answer.ts";
+export type { ClientListener, ClientSide } from "./client-side.ts";
+export { DeadlineQueue, type Deadline, type DeadlineOwner } from "./deadline-queue.ts";
+export { DispatchForward } from "./dispatch-forward.ts";
+export type { Forwarding, ForwardFailure, ForwardObserver, ForwardRequest } from "./forward.ts";
+export { toForwarded } from "./forwarded.ts";
+export { Gate, GatePass, type GateOptions, type GateVisitor } from "./gate.ts";
+export { Http1Client } from "./http1-client.ts";
+export { NodeForward, type NodeForwardRequest } from "./node-forward.ts";
+export { readRequestHead, RequestHead, type HeaderTrust } from "./request-head.ts";
+export { RequestDeadlines, RequestLimits, type LimitDurations, type LimitKind } from "./request-limits.ts";
+export { checkFraming, toRequestTarget, type RequestTarget } from "./request-target.ts";
+export { createUpgradeClient, UpgradeForward, type UpgradeObserver } from "./upgrade-forward.ts";
+export { toAuthority, UpstreamPools, type Target, type UpstreamPoolOptions } from "./upstream-pools.ts";

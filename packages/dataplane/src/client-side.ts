@@ -1,0 +1,32 @@
+import type { Readable } from "node:stream";
+
+/** Hears about the client's connection; set once, before anything is sent. */
+export interface ClientListener {
+  /** The client can take more after `write` said no. */
+  onClientDrain(): void;
+  /** The exchange is over on the client's side. `isComplete`: the whole answer was handed over; otherwise the client left. */
+  onClientClosed(isComplete: boolean): void;
+}
+
+/**
+ * The side that asked, as forwarding and error answers see it: one request and its answer, over HTTP/1.1 or HTTP/2.
+ * Headers and trailers are names and values in turn.
+ */
+export interface ClientSide {
+  readonly isHeadSent: boolean;
+  /** Bytes of answer body handed over so far. */
+  readonly bodyBytes: number;
+  listen(listener: ClientListener): void;
+  /** A 1xx answer; the final one is still to come. */
+  sendInformation(status: number, headers: string[]): void;
+  sendHead(status: number, headers: string[], statusMessage?: string): void;
+  /** False asks the caller to wait for `onClientDrain`. */
+  write(chunk: Uint8Array): boolean;
+  end(chunk?: Uint8Array, trailers?: string[]): void;
+  /** Breaks the exchange off, so that the client sees that the answer is not whole. */
+  destroy(): void;
+  /** The request's body. Ask only when there is one, and once per attempt to send it. */
+  openBody(): Readable;
+  /** Whether any of the body was taken, so that it cannot be sent a second time. */
+  readonly isBodyTouched: boolean;
+}

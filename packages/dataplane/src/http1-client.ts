@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import type { ClientListener, ClientSide } from "./client-side.ts";
+import { RequestBody } from "./request-body.ts";
+
+/** A client that came over HTTP/1.1. */
+export class Http1Client implements ClientSide {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  bodyBytes = 0;
+  #body: RequestBody | undefined;
+  #listener: ClientListener | undefined;
+  #hearsDrain = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request;
+    this.response = response;
+  }
+
+  get isHeadSent(): boolean {
+    return this.response.headersSent;
+  }
+
+  get isBodyTouched(): boolean {
+    return this.#body?.isTouched === true;
+  }
+
+  listen(listener: ClientListener): void {
+    this.#listener = listener;
+    this.response.on("close", () => listener.onClientClosed(this.response.writableFinished));
+  }
+
+  sendInformation(status: number, headers: string[]): void {
+    // HTTP/1.0 has no interim answers (RFC 9110 §15.2).
+    if (this.request.httpVersionMinor === 0 || this.isHeadSent) return;
+    this.response.writeInformation(status, headers);
+  }
+
+  sendHead(status: number, headers: string[], statusMessage?: string): void {
+    const { response, request } = this;
+    // Persistence is what HTTP/1.1 means without a word; only HTTP/1.0 needs to be told.
+    if (response.shouldKeepAlive && request.httpVersionMinor === 1) response.removeHeader("connection");
+    if (statusMessage === undefined || statusMessage === "") response.writeHead(status, headers);
+    else response.writeHead(status, statusMessage, headers);
+  }
+
+  write(chunk: Uint8Array): boolean {
+    this.bodyBytes += chunk.length;
+    if (this.response.write(chunk)) return true;
+    this.#hearDrain();
+    return false;
+  }
+
+  end(chunk?: Uint8Array, trailers?: string[]): void {
+    const { response } = this;
+    if (trailers !== undefined) response.addTrailers(toPairs(trailers));
+    if (chunk === undefined) {
+      response.end();
+      return;
+    }
+    this.bodyBytes += chunk.length;
+    response.end(chunk);
+  }
+
+  destroy(): void {
+    this.response.destroy();
+  }
+
+  openBody(): Readable {
+    this.#body = new RequestBody(this.request);
+    return this.#body;
+  }
+
+  #hearDrain(): void {
+    if (this.#hearsDrain) return;
+    this.#hearsDrain = true;
+    this.response.on("drain", () => this.#listener?.onClientDrain());
+  }
+}
+
+function toPairs(flat: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index < flat.length; index += 2) {
+    pairs.push([flat[index] ?? "", flat[index + 1] ?? ""]);
+  }
+  return pairs;
+}

@@ -1,0 +1,145 @@
+/** Whether the sender may speak Knative's internal headers. What a stranger says with them is removed unread. */
+export type HeaderTrust = "trusted" | "untrusted";
+
+/**
+ * The head of a request, read once: what the services ask about, and the headers that go on. Values of a header that
+ * came more than once are joined with commas (RFC 9110 §5.3).
+ */
+export class RequestHead {
+  /**
+   * Names and values in turn, as they came, of everything that is sent on as it is: without hop-by-hop headers, `Host`,
+   * `X-Forwarded-For`, `Forwarded`, `K-Original-Host` and the revision headers.
+   */
+  endToEnd: string[] = [];
+  host: string | undefined;
+  userAgent: string | undefined;
+  connection: string | undefined;
+  upgrade: string | undefined;
+  te: string | undefined;
+  expect: string | undefined;
+  trailer: string | undefined;
+  contentLength: string | undefined;
+  transferEncoding: string | undefined;
+  forwarded: string | undefined;
+  forwardedFor: string | undefined;
+  forwardedHost: string | undefined;
+  forwardedProto: string | undefined;
+  traceparent: string | undefined;
+  b3TraceId: string | undefined;
+  referer: string | undefined;
+  originalHost: string | undefined;
+  proxyRequest: string | undefined;
+  networkProbe: string | undefined;
+  networkHash: string | undefined;
+  kubeletProbe: string | undefined;
+  servingRevision: string | undefined;
+  servingNamespace: string | undefined;
+  servingTag: string | undefined;
+  servingDefaultRoute: string | undefined;
+  passthroughLoadBalancing: string | undefined;
+
+  /** Whether a body follows the head. */
+  get hasBody(): boolean {
+    return this.transferEncoding !== undefined || (this.contentLength ?? "0") !== "0";
+  }
+}
+
+type Field = Exclude<keyof RequestHead, "endToEnd" | "hasBody">;
+
+interface HeaderRule {
+  readonly field?: Field;
+  readonly isForwarded: boolean;
+  /** Set by our own machinery or Knative's; a stranger's is removed. */
+  readonly isInternal?: boolean;
+}
+
+const consumed = { isForwarded: false } as const;
+
+/** Every header that is not simply sent on. RFC 9110 §7.6.1 lists the hop-by-hop ones; the rest is Knative's (reference §1.4). */
+const rules = new Map<string, HeaderRule>([
+  ["host", { ...consumed, field: "host" }],
+  ["connection", { ...consumed, field: "connection" }],
+  ["keep-alive", consumed],
+  ["proxy-connection", consumed],
+  ["proxy-authenticate", consumed],
+  ["proxy-authorization", consumed],
+  ["te", { ...consumed, field: "te" }],
+  ["trailer", { ...consumed, field: "trailer" }],
+  ["transfer-encoding", { ...consumed, field: "transferEncoding" }],
+  ["upgrade", { ...consumed, field: "upgrade" }],
+  // HTTP/1.1 to HTTP/2 upgrades end here: RFC 9113 §3.1 has withdrawn them.
+  ["http2-settings", consumed],
+  ["expect", { ...consumed, field: "expect" }],
+  ["content-length", { isForwarded: true, field: "contentLength" }],
+  ["user-agent", { isForwarded: true, field: "userAgent" }],
+  ["referer", { isForwarded: true, field: "referer" }],
+  ["traceparent", { isForwarded: true, field: "traceparent" }],
+  ["x-b3-traceid", { isForwarded: true, field: "b3TraceId" }],
+  ["forwarded", { ...consumed, field: "forwarded" }],
+  ["x-forwarded-for", { ...consumed, field: "forwardedFor" }],
+  ["x-forwarded-host", { isForwarded: true, field: "forwardedHost" }],
+  ["x-forwarded-proto", { isForwarded: true, field: "forwardedProto" }],
+  ["k-original-host", { ...consumed, field: "originalHost", isInternal: true }],
+  ["knative-serving-revision", { ...consumed, field: "servingRevision", isInternal: true }],
+  ["knative-serving-namespace", { ...consumed, field: "servingNamespace", isInternal: true }],
+  ["knative-serving-tag", { isForwarded: true, field: "servingTag", isInternal: true }],
+  ["knative-serving-default-route", { isForwarded: true, field: "servingDefaultRoute", isInternal: true }],
+  ["k-proxy-request", { isForwarded: true, field: "proxyRequest", isInternal: true }],
+  ["k-network-probe", { isForwarded: true, field: "networkProbe", isInternal: true }],
+  ["k-network-hash", { isForwarded: true, field: "networkHash", isInternal: true }],
+  ["k-kubelet-probe", { isForwarded: true, field: "kubeletProbe", isInternal: true }],
+  ["k-passthrough-lb", { isForwarded: true, field: "passthroughLoadBalancing", isInternal: true }],
+]);
+
+const internalPrefixes = ["sluice-", "knative-serving-"] as const;
+
+/** Reads Node's `rawHeaders`; pseudo-headers of HTTP/2 are left out. */
+export function readRequestHead(rawHeaders: readonly string[], trust: HeaderTrust): RequestHead {
+  const head = new RequestHead();
+  const { endToEnd } = head;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    const value = rawHeaders[index + 1] ?? "";
+    const lower = name.toLowerCase();
+    const rule = rules.get(lower);
+    if (rule === undefined) {
+      if (lower.startsWith(":") || (trust === "untrusted" && isInternalName(lower))) continue;
+      endToEnd.push(name, value);
+      continue;
+    }
+    if (rule.isInternal === true && trust === "untrusted") continue;
+    if (rule.field !== undefined) {
+      const before = head[rule.field];
+      head[rule.field] = before === undefined ? value : `${before}, ${value}`;
+    }
+    if (rule.isForwarded) endToEnd.push(name, value);
+  }
+  if (head.connection !== undefined) dropNamedByConnection(head);
+  return head;
+}
+
+function isInternalName(lower: string): boolean {
+  return internalPrefixes.some((prefix) => lower.startsWith(prefix));
+}
+
+const ordinaryOptions = new Set(["keep-alive", "close", "upgrade", "te", ""]);
+
+/** RFC 9110 §7.6.1: a header that `Connection` names was meant for us alone. */
+function dropNamedByConnection(head: RequestHead): void {
+  const connection = head.connection ?? "";
+  if (connection === "keep-alive" || connection === "Upgrade" || connection === "close") return;
+  const named = connection.split(",").map((option) => option.trim().toLowerCase());
+  const dropped = new Set(named.filter((option) => !ordinaryOptions.has(option)));
+  if (dropped.size === 0) return;
+  const kept: string[] = [];
+  for (let index = 0; index < head.endToEnd.length; index += 2) {
+    const name = head.endToEnd[index] ?? "";
+    if (!dropped.has(name.toLowerCase()) || framingNames.has(name.toLowerCase())) {
+      kept.push(name, head.endToEnd[index + 1] ?? "");
+    }
+  }
+  head.endToEnd = kept;
+}
+
+/** Naming these as hop-by-hop would take the body's length away between two proxies; they stay. */
+const framingNames = new Set(["content-length"]);

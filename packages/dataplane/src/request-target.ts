@@ -1,0 +1,39 @@
+import { SluiceError } from "@sluice/core";
+import type { RequestHead } from "./request-head.ts";
+
+/** Where a request points, after RFC 9112 §3.2: the path in origin form, and the host that it is for. */
+export interface RequestTarget {
+  readonly path: string;
+  readonly host: string;
+}
+
+const absoluteForm = /^https?:\/\/([^/?#]*)(.*)$/i;
+/** A host and perhaps a port; no user information, path or blanks (RFC 9110 §4.2.4, §7.2). */
+const hostPattern = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s/\\?#@,[\]:"<>^`{|}]*)(?::\d*)?$/;
+
+/** Throws `bad-request` for a target or host that two servers could read differently. */
+export function toRequestTarget(url: string, head: RequestHead): RequestTarget {
+  const host = head.host ?? "";
+  if (!hostPattern.test(host)) throw new SluiceError("bad-request", "malformed Host header");
+  if (url.startsWith("/") || url === "*") return { path: url, host };
+  const absolute = absoluteForm.exec(url);
+  const authority = absolute?.[1] ?? "";
+  if (absolute === null || authority === "" || !hostPattern.test(authority)) {
+    throw new SluiceError("bad-request", "the request target is neither a path nor an http address");
+  }
+  // The target's own authority replaces what Host says (RFC 9112 §3.2.2).
+  const rest = absolute[2] ?? "";
+  return { path: rest.startsWith("/") ? rest : `/${rest}`, host: authority };
+}
+
+/** Throws for framing that only some servers understand alike: anything but a length, or `chunked` alone (RFC 9112 §6). */
+export function checkFraming(head: RequestHead, httpVersion: string): void {
+  const coding = head.transferEncoding;
+  if (coding === undefined) return;
+  if (coding.toLowerCase() !== "chunked") {
+    throw new SluiceError("transfer-encoding-unsupported", `Transfer-Encoding: ${coding}`);
+  }
+  if (head.contentLength !== undefined || httpVersion === "1.0") {
+    throw new SluiceError("bad-request", "a body with two framings");
+  }
+}

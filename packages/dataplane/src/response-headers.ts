@@ -1,0 +1,46 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** Not sent on to the client: hop-by-hop (RFC 9110 §7.6.1), and what only our own processes say to one another. */
+const dropped = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+  "sluice-refused",
+]);
+
+/** The app's response headers for the client, names and values in turn. `Trailer` stays: it announces what is sent on. */
+export function toResponseHeaders(headers: IncomingHttpHeaders): string[] {
+  const named = headers.connection === undefined ? undefined : namedByConnection(headers.connection);
+  const flat: string[] = [];
+  for (const name in headers) {
+    if (dropped.has(name) || named?.has(name) === true) continue;
+    const value = headers[name];
+    if (typeof value === "string") flat.push(name, value);
+    else if (value !== undefined) for (const one of value) flat.push(name, one);
+  }
+  return flat;
+}
+
+function namedByConnection(connection: string): Set<string> | undefined {
+  if (connection === "keep-alive" || connection === "close") return undefined;
+  const named = new Set(connection.split(",").map((option) => option.trim().toLowerCase()));
+  // Never the framing: taking it away would let two sides disagree where the body ends.
+  named.delete("content-length");
+  return named;
+}
+
+/** Trailers, names and values in turn; undefined when there are none. Framing fields have no business there (RFC 9110 §6.5.1). */
+export function toTrailers(trailers: IncomingHttpHeaders): string[] | undefined {
+  const flat = toResponseHeaders(trailers);
+  const kept: string[] = [];
+  for (let index = 0; index < flat.length; index += 2) {
+    const name = flat[index] ?? "";
+    if (name !== "content-length" && name !== "trailer") kept.push(name, flat[index + 1] ?? "");
+  }
+  return kept.length === 0 ? undefined : kept;
+}

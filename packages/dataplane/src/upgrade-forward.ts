@@ -1,0 +1,132 @@
+import { request as httpRequest, ServerResponse, type ClientRequest, type IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { SluiceError } from "@sluice/core";
+import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
+import { Http1Client } from "./http1-client.ts";
+import { relayResponse } from "./response-relay.ts";
+import { toForwardFailure } from "./upstream-failure.ts";
+import type { Target } from "./upstream-pools.ts";
+
+export interface UpgradeObserver extends ForwardObserver {
+  /** The app agreed: from here on the two sides talk past us, until `onForwarded`. */
+  onUpgraded(): void;
+}
+
+/**
+ * The client of an upgrade request. Node gives its socket away with the request; until the app has agreed to the new
+ * protocol an ordinary answer is still possible, and this makes it one.
+ */
+export function createUpgradeClient(request: IncomingMessage, socket: Duplex): Http1Client {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  // Node types the socket of a server as net.Socket; TLS sockets and tests hand over other duplexes.
+  response.assignSocket(socket as Parameters<typeof response.assignSocket>[0]);
+  response.on("finish", () => socket.end());
+  socket.on("error", () => socket.destroy());
+  return new Http1Client(request, response);
+}
+
+/** WebSocket and other upgrades: the handshake through `node:http`, then bytes in both directions, each at the reader's pace. */
+export class UpgradeForward implements Forwarding {
+  readonly #client: Http1Client;
+  readonly #socket: Duplex;
+  readonly #head: Buffer;
+  readonly #observer: UpgradeObserver;
+  #request: ClientRequest | undefined;
+  #appSocket: Duplex | undefined;
+  #appResponse: IncomingMessage | undefined;
+  #isSent = false;
+  #isDone = false;
+
+  /** `head`: what the client sent right behind its request. */
+  constructor(client: Http1Client, socket: Duplex, head: Buffer, observer: UpgradeObserver) {
+    this.#client = client;
+    this.#socket = socket;
+    this.#head = head;
+    this.#observer = observer;
+  }
+
+  start(target: Target, request: ForwardRequest, protocol: string): void {
+    const upstream = httpRequest({
+      agent: false,
+      host: target.address,
+      port: target.port,
+      method: request.method,
+      path: request.path,
+      headers: [...request.headers, "Connection", "Upgrade", "Upgrade", protocol],
+      setHost: false,
+    });
+    this.#request = upstream;
+    upstream
+      .on("socket", (socket) => socket.once("connect", () => (this.#isSent = true)))
+      .on("upgrade", (response, socket, head) => this.#splice(response, socket, head))
+      .on("response", (response) => this.#relay(response))
+      .on("error", (error) => this.#finish(toForwardFailure(error, this.#isSent)))
+      .end();
+  }
+
+  resume(): void {
+    this.#appResponse?.resume();
+  }
+
+  /** Both sides are cut, whatever they were saying. */
+  cancel(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#request?.destroy();
+    this.#appSocket?.destroy();
+    if (this.#appSocket !== undefined) this.#socket.destroy();
+  }
+
+  /** The app did not agree: its answer is an ordinary one. */
+  #relay(response: IncomingMessage): void {
+    if (this.#isDone) return;
+    this.#appResponse = response;
+    relayResponse(response, this.#client, this.#observer, {
+      onRelayed: () => this.#finish(undefined),
+      onRelayFailed: (error) => this.#finish(toForwardFailure(error, true)),
+    });
+  }
+
+  #splice(response: IncomingMessage, appSocket: Duplex, appHead: Buffer): void {
+    if (this.#isDone) {
+      appSocket.destroy();
+      return;
+    }
+    const socket = this.#socket;
+    this.#appSocket = appSocket;
+    this.#client.response.detachSocket(socket as Parameters<ServerResponse["detachSocket"]>[0]);
+    this.#observer.onResponseProgress();
+    this.#observer.onUpgraded();
+    socket.write(toRawHead(response), "latin1");
+    if (appHead.length > 0) socket.write(appHead);
+    if (this.#head.length > 0) appSocket.write(this.#head);
+    appSocket.on("error", () => appSocket.destroy());
+    // An end on one side is an end for the other, after what was under way.
+    appSocket.on("close", () => this.#onClosed(socket));
+    socket.on("close", () => this.#onClosed(appSocket));
+    socket.pipe(appSocket);
+    appSocket.pipe(socket);
+  }
+
+  #onClosed(other: Duplex): void {
+    if (other.destroyed) this.#finish(undefined);
+    else other.end(() => other.destroy());
+  }
+
+  #finish(failure: ForwardFailure | undefined): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#observer.onForwarded(failure);
+  }
+}
+
+/** A 101 as it came, `Connection` and `Upgrade` included: they are what it is about. */
+function toRawHead(response: IncomingMessage): string {
+  if (response.statusCode !== 101) throw new SluiceError("upstream-invalid", "an upgrade without status 101");
+  const lines = [`HTTP/1.1 101 ${response.statusMessage ?? "Switching Protocols"}`];
+  for (let index = 0; index < response.rawHeaders.length; index += 2) {
+    lines.push(`${response.rawHeaders[index] ?? ""}: ${response.rawHeaders[index + 1] ?? ""}`);
+  }
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
