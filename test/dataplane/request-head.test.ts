@@ -72,4 +72,27 @@ describe("readRequestHead", () => {
   ])("%j has a body: %s", (rawHeaders, expected) => {
     expect(readRequestHead(rawHeaders, "trusted").hasBody).toBe(expected);
   });
+
+  test("forgets whom a sender claims to forward for where its word does not count", () => {
+    const raw = [
+      "X-Forwarded-For",
+      "1.2.3.4",
+      "X-Forwarded-Host",
+      "evil",
+      "X-Forwarded-Port",
+      "1",
+      "Forwarded",
+      "for=x",
+      "X-Kept",
+      "1",
+    ];
+    const head = readRequestHead(raw, "untrusted", "replaced");
+    expect(head.endToEnd).toEqual(["X-Kept", "1"]);
+    expect([head.forwardedFor, head.forwardedHost, head.forwarded]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(readRequestHead(raw, "untrusted").forwardedFor).toBe("1.2.3.4");
+  });
 });

@@ -21,10 +21,6 @@ export class Http1Client implements ClientSide {
     return this.response.headersSent;
   }
 
-  get isOpenEnded(): boolean {
-    return this.response.headersSent && this.response.chunkedEncoding && !this.response.writableEnded;
-  }
-
   get isBodyTouched(): boolean {
     return this.#body?.isTouched === true;
   }
@@ -73,10 +69,6 @@ export class Http1Client implements ClientSide {
   openBody(): Readable {
     this.#body = new RequestBody(this.request);
     return this.#body;
-  }
-
-  readTrailers(): readonly string[] {
-    return this.request.rawTrailers;
   }
 
   #hearDrain(): void {

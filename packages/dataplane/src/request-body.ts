@@ -33,8 +33,15 @@ export class RequestBody extends Readable {
       .on("close", this.#onBroken);
   }
 
-  /** What the app does not want is read and dropped, so that the client can finish and read its answer. */
+  /**
+   * What the app does not want is read and dropped, so that the client can finish and read its answer. A body that was
+   * never begun stays as it is: it may go elsewhere.
+   */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    if (!this.#isAttached) {
+      callback(error);
+      return;
+    }
     this.#source.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onBroken).resume();
     callback(error);
   }

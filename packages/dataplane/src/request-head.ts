@@ -1,6 +1,9 @@
 /** Whether the sender may speak Knative's internal headers. What a stranger says with them is removed unread. */
 export type HeaderTrust = "trusted" | "untrusted";
 
+/** Whether the sender's word on whom it forwards for counts: otherwise `Forwarded` and `X-Forwarded-*` are removed unread. */
+export type ForwardedTrust = "kept" | "replaced";
+
 /**
  * The head of a request, read once: what the services ask about, and the headers that go on. Values of a header that
  * came more than once are joined with commas (RFC 9110 §5.3).
@@ -51,6 +54,8 @@ interface HeaderRule {
   readonly isForwarded: boolean;
   /** Set by our own machinery or Knative's; a stranger's is removed. */
   readonly isInternal?: boolean;
+  /** Tells for whom the sender forwards; removed where its word does not count. */
+  readonly tellsOrigin?: boolean;
 }
 
 const consumed = { isForwarded: false } as const;
@@ -75,10 +80,10 @@ const rules = new Map<string, HeaderRule>([
   ["referer", { isForwarded: true, field: "referer" }],
   ["traceparent", { isForwarded: true, field: "traceparent" }],
   ["x-b3-traceid", { isForwarded: true, field: "b3TraceId" }],
-  ["forwarded", { ...consumed, field: "forwarded" }],
-  ["x-forwarded-for", { ...consumed, field: "forwardedFor" }],
-  ["x-forwarded-host", { isForwarded: true, field: "forwardedHost" }],
-  ["x-forwarded-proto", { isForwarded: true, field: "forwardedProto" }],
+  ["forwarded", { ...consumed, field: "forwarded", tellsOrigin: true }],
+  ["x-forwarded-for", { ...consumed, field: "forwardedFor", tellsOrigin: true }],
+  ["x-forwarded-host", { isForwarded: true, field: "forwardedHost", tellsOrigin: true }],
+  ["x-forwarded-proto", { isForwarded: true, field: "forwardedProto", tellsOrigin: true }],
   ["k-original-host", { ...consumed, field: "originalHost", isInternal: true }],
   ["knative-serving-revision", { ...consumed, field: "servingRevision", isInternal: true }],
   ["knative-serving-namespace", { ...consumed, field: "servingNamespace", isInternal: true }],
@@ -94,7 +99,11 @@ const rules = new Map<string, HeaderRule>([
 const internalPrefixes = ["sluice-", "knative-serving-"] as const;
 
 /** Reads Node's `rawHeaders`; pseudo-headers of HTTP/2 are left out. */
-export function readRequestHead(rawHeaders: readonly string[], trust: HeaderTrust): RequestHead {
+export function readRequestHead(
+  rawHeaders: readonly string[],
+  trust: HeaderTrust,
+  forwarded: ForwardedTrust = "kept",
+): RequestHead {
   const head = new RequestHead();
   const { endToEnd } = head;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -104,10 +113,12 @@ export function readRequestHead(rawHeaders: readonly string[], trust: HeaderTrus
     const rule = rules.get(lower);
     if (rule === undefined) {
       if (lower.startsWith(":") || (trust === "untrusted" && isInternalName(lower))) continue;
+      if (forwarded === "replaced" && lower.startsWith("x-forwarded-")) continue;
       endToEnd.push(name, value);
       continue;
     }
     if (rule.isInternal === true && trust === "untrusted") continue;
+    if (rule.tellsOrigin === true && forwarded === "replaced") continue;
     if (rule.field !== undefined) {
       const before = head[rule.field];
       head[rule.field] = before === undefined ? value : `${before}, ${value}`;

@@ -194,8 +194,6 @@ export class WatchHub<T> {
   }
 
   #beat(): void {
-    // Watchers that still read the last snapshot hold it themselves.
-    this.#snapshot = undefined;
     const nowMs = this.#clock.monotonic();
     const line = this.#toHeartbeat();
     for (const watcher of this.#watchers) {

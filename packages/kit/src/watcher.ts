@@ -30,7 +30,6 @@ export class Watcher {
 
   /** Writes everything that is due, as long as the socket takes it. Called for each new line and on `drain`. */
   advance(nowMs: number): void {
-    if (!this.#history.reaches(this.#position)) this.end();
     while (this.#blockedSinceMs === undefined) {
       const bytes = this.#next();
       if (bytes === undefined) return;
@@ -62,7 +61,10 @@ export class Watcher {
     }
     this.#snapshot = undefined;
     if (this.#position >= this.#history.last) return undefined;
-    return this.#history.at(++this.#position);
+    const line = this.#history.at(this.#position + 1);
+    if (line === undefined) this.end();
+    else this.#position++;
+    return line;
   }
 
   #write(bytes: Buffer, nowMs: number): void {

@@ -1,2 +1,1 @@
-export { startSidecar, type Sidecar } from "./service.ts";
-export { sidecarSettings, type SidecarSettings } from "./settings.ts";
+export const packageName = "sidecar";

@@ -1,0 +1,128 @@
+import type { Clock, ObjectKey, Pod, Revision } from "@sluice/core";
+import { RequestLimits } from "@sluice/dataplane";
+import type { Milestones } from "./cold-start.ts";
+import type { PodProber, ProbeTarget } from "./pod-prober.ts";
+import { isWanted, type PodTracker } from "./pod-tracker.ts";
+import type { RevisionMetrics } from "./revision-metrics.ts";
+import { RevisionThrottler, type Membership, type ThrottlerOptions } from "./revision-throttler.ts";
+
+export interface ActiveRevisionOptions extends Omit<ThrottlerOptions, "onWaiting" | "onOverflow" | "clock"> {
+  readonly clock: Clock;
+  readonly prober: PodProber;
+  readonly metrics: RevisionMetrics;
+  /** The pod's address will not be used again. */
+  readonly onPodGone: (pod: Pod) => void;
+}
+
+/**
+ * A revision that has pods or requests: its throttler, its time limits, and how its newest pod came to be. One that has
+ * neither is only an object of the feed.
+ */
+export class ActiveRevision implements ProbeTarget {
+  readonly key: ObjectKey;
+  readonly throttler: RevisionThrottler;
+  readonly metrics: RevisionMetrics;
+  readonly milestones: Milestones = {};
+  readonly #options: ActiveRevisionOptions;
+  #revision: Revision;
+  #limits: RequestLimits;
+
+  constructor(key: ObjectKey, revision: Revision, options: ActiveRevisionOptions) {
+    this.key = key;
+    this.metrics = options.metrics;
+    this.#options = options;
+    this.#revision = revision;
+    this.#limits = createLimits(revision, options.clock);
+    this.throttler = new RevisionThrottler(revision.containerConcurrency, {
+      ...options,
+      onWaiting: () => this.#hurry(),
+      onOverflow: (bound) => options.metrics.countRejection(bound),
+    });
+    this.throttler.setFailure(revision.failure);
+    this.#noteApplied(revision);
+  }
+
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  get limits(): RequestLimits {
+    return this.#limits;
+  }
+
+  /** Requests that have begun keep the time limits that they began with. */
+  setRevision(revision: Revision): void {
+    const before = this.#revision.timeouts;
+    this.#revision = revision;
+    const { request, responseStart, idle } = revision.timeouts;
+    if (before.request !== request || before.responseStart !== responseStart || before.idle !== idle)
+      this.#limits = createLimits(revision, this.#options.clock);
+    this.throttler.setContainerConcurrency(revision.containerConcurrency);
+    this.throttler.setFailure(revision.failure);
+    this.#noteApplied(revision);
+  }
+
+  setMembership(membership: Membership): void {
+    this.throttler.setMembership(membership);
+  }
+
+  putPod(pod: Pod): void {
+    const before = this.throttler.findPod(pod.name);
+    const wasReady = before?.pod.ready;
+    const tracker = this.throttler.putPod(pod);
+    if (before !== undefined && before !== tracker) this.#drop(before);
+    if (tracker !== before) this.milestones.addressAt = this.#options.clock.now();
+    // A pod that the platform takes its word back for must prove itself again.
+    if (wasReady === true && !pod.ready) this.throttler.markFailed(tracker);
+    if (!isWanted(tracker)) this.#options.prober.stop(tracker);
+    else if (wasReady === false && pod.ready) this.#options.prober.hurry(tracker);
+    this.#options.prober.start(tracker, this);
+  }
+
+  deletePod(name: string): void {
+    const tracker = this.throttler.deletePod(name);
+    if (tracker !== undefined) this.#drop(tracker);
+  }
+
+  /** A request found out that the pod does not work; it is asked again until it does. */
+  eject(tracker: PodTracker): void {
+    this.throttler.markFailed(tracker);
+    this.#options.prober.start(tracker, this);
+  }
+
+  isWaitedFor(): boolean {
+    return this.throttler.held > 0;
+  }
+
+  needsPlatformReady(): boolean {
+    const { probe, hasStartupProbe } = this.#revision.readiness;
+    return probe === "exec" || hasStartupProbe;
+  }
+
+  markHealthy(tracker: PodTracker): void {
+    this.milestones.probedAt = this.#options.clock.now();
+    this.throttler.markHealthy(tracker);
+  }
+
+  #drop(tracker: PodTracker): void {
+    this.#options.prober.stop(tracker);
+    this.#options.onPodGone(tracker.pod);
+  }
+
+  #hurry(): void {
+    for (const tracker of this.throttler.pods) this.#options.prober.hurry(tracker);
+  }
+
+  #noteApplied({ applied }: Revision): void {
+    if (applied.decidedAt !== undefined) this.milestones.decidedAt = Date.parse(applied.decidedAt);
+    if (applied.scaledAt !== undefined) this.milestones.scaledAt = Date.parse(applied.scaledAt);
+  }
+}
+
+function createLimits(revision: Revision, clock: Clock): RequestLimits {
+  const { request, responseStart, idle } = revision.timeouts;
+  return new RequestLimits(
+    { requestMs: request * 1000, responseStartMs: responseStart * 1000, idleMs: idle * 1000 },
+    clock,
+  );
+}

@@ -1,0 +1,273 @@
+import type { Agent } from "node:http";
+import type { Duplex } from "node:stream";
+import { SluiceError, type Clock } from "@sluice/core";
+import {
+  DispatchForward,
+  NodeForward,
+  toAuthority,
+  UpgradeForward,
+  type ClientListener,
+  type Deadline,
+  type DeadlineOwner,
+  type DeadlineQueue,
+  type ForwardFailure,
+  type Forwarding,
+  type ForwardRequest,
+  type Http1Client,
+  type LimitKind,
+  type RequestDeadlines,
+  type RequestHead,
+  type RequestLimits,
+  type UpgradeObserver,
+  type UpstreamPools,
+} from "@sluice/dataplane";
+import type { ActiveRevision } from "./active-revision.ts";
+import { toPhases, toServerTiming } from "./cold-start.ts";
+import type { ConcurrencyReporter } from "./concurrency-reporter.ts";
+import { answerRequestError } from "./error-response.ts";
+import type { Waiter } from "./hold-queue.ts";
+import type { PodTracker } from "./pod-tracker.ts";
+
+/** What all exchanges share. */
+export interface ExchangeContext {
+  readonly clock: Clock;
+  readonly reporter: ConcurrencyReporter;
+  readonly pools: UpstreamPools;
+  /** For what `dispatch` cannot send. */
+  readonly agent: Agent;
+  readonly hasServerTiming: boolean;
+  /** Absent when holding is limited by the revision's own timeouts alone. */
+  readonly holdLimit: DeadlineQueue<"hold"> | undefined;
+  /** Whether anybody who decides about scale can be reached. */
+  readonly isAutoscalerReachable: () => boolean;
+  readonly onBegin: (exchange: Exchange) => void;
+  readonly onOver: (exchange: Exchange) => void;
+}
+
+/** One request, understood. */
+export interface ExchangeRequest extends ForwardRequest {
+  readonly head: RequestHead;
+  /** The socket and what came behind the head, for a request to upgrade. */
+  readonly upgrade: { readonly socket: Duplex; readonly head: Buffer } | undefined;
+}
+
+type State = "new" | "held" | "forwarding" | "over";
+
+/** A pod that says it is full although we had a slot is asked again after this long. */
+const fullPauseMs = 20;
+/** What a request that was held may weigh beyond its head: Node reads no further than this ahead of us. */
+const maxBufferedBodyBytes = 128 * 1024;
+
+/**
+ * One request's way from its revision to its end: waits for a pod, is forwarded, perhaps to another pod, and is over once.
+ * It plays every part itself (who waits, who hears the client, the pod and the timers), so a request needs no closures.
+ */
+export class Exchange implements Waiter, ClientListener, UpgradeObserver, DeadlineOwner<LimitKind | "hold"> {
+  previous: Waiter | undefined;
+  next: Waiter | undefined;
+  isHeld = false;
+  /** The two sides talk past us. */
+  isUpgraded = false;
+  readonly client: Http1Client;
+  readonly active: ActiveRevision;
+  readonly #context: ExchangeContext;
+  readonly #request: ExchangeRequest;
+  /** Headers for every attempt; each adds its own `Host` behind them. */
+  readonly #headerCount: number;
+  readonly #arrivedMs: number;
+  #state: State = "new";
+  #limits: RequestLimits | undefined;
+  #deadlines: RequestDeadlines | undefined;
+  #holdDeadline: Deadline<"hold"> | undefined;
+  #heldAt = 0;
+  #queuedMs = 0;
+  #wasHeld = false;
+  #pod: PodTracker | undefined;
+  #forwarding: Forwarding | undefined;
+  #status = 0;
+  #hasLength = false;
+
+  constructor(
+    client: Http1Client,
+    request: ExchangeRequest,
+    active: ActiveRevision,
+    context: ExchangeContext,
+  ) {
+    this.client = client;
+    this.active = active;
+    this.#request = request;
+    this.#headerCount = request.headers.length;
+    this.#context = context;
+    this.#arrivedMs = context.clock.monotonic();
+  }
+
+  get heldBytes(): number {
+    const { rawHeaders, url } = this.client.request;
+    let bytes = url?.length ?? 0;
+    for (const text of rawHeaders) bytes += text.length;
+    if (!this.#request.hasBody) return bytes;
+    const { contentLength } = this.#request.head;
+    const bodyBytes = contentLength === undefined ? maxBufferedBodyBytes : Number(contentLength);
+    return bytes + Math.min(maxBufferedBodyBytes, bodyBytes);
+  }
+
+  /** Counted, timed, and handed to the throttler, which calls `grant` or `refuse`, now or later. */
+  begin(): void {
+    const { active, client } = this;
+    this.#context.onBegin(this);
+    this.#context.reporter.requestIn(active.key, active.throttler.healthyPods === 0);
+    client.listen(this);
+    this.#limits = active.limits;
+    this.#deadlines = active.limits.start(this);
+    active.throttler.submit(this);
+    if (this.#state === "new") this.#hold();
+  }
+
+  #hold(): void {
+    this.#state = "held";
+    this.#wasHeld = true;
+    this.#heldAt = this.#context.clock.now();
+    this.#holdDeadline = this.#context.holdLimit?.start(this);
+  }
+
+  grant(pod: PodTracker): void {
+    if (this.#holdDeadline !== undefined) this.#context.holdLimit?.cancel(this.#holdDeadline);
+    if (this.#state === "held") {
+      this.#queuedMs = this.#context.clock.monotonic() - this.#arrivedMs;
+      this.active.metrics.observeHold(this.#queuedMs);
+    }
+    this.#state = "forwarding";
+    this.#pod = pod;
+    this.#forward(pod);
+  }
+
+  refuse(error: SluiceError): void {
+    this.#fail(error);
+  }
+
+  #forward(pod: PodTracker): void {
+    const target = { address: pod.pod.address, port: pod.pod.ports.main };
+    const { headers, head, upgrade } = this.#request;
+    headers.length = this.#headerCount;
+    headers.push("Host", toAuthority(target));
+    if (upgrade !== undefined) {
+      const forwarding = new UpgradeForward(this.client, upgrade.socket, upgrade.head, this);
+      this.#forwarding = forwarding;
+      forwarding.start(target, this.#request, head.upgrade ?? "");
+    } else if (head.expect !== undefined || head.trailer !== undefined || this.#request.path === "*") {
+      const forwarding = new NodeForward(this.client, this, this.#context.clock);
+      this.#forwarding = forwarding;
+      forwarding.start(this.#context.agent, target, {
+        ...this.#request,
+        expectsContinue: head.expect !== undefined,
+        trailer: head.trailer,
+        readTrailers: () => this.client.request.rawTrailers,
+      });
+    } else {
+      const forwarding = new DispatchForward(this.client, this, true);
+      this.#forwarding = forwarding;
+      forwarding.start(this.#context.pools.get(target), this.#request);
+    }
+  }
+
+  onResponseProgress(): void {
+    if (this.#deadlines !== undefined) this.#limits?.touch(this.#deadlines);
+  }
+
+  onResponseHead(status: number, headers: string[]): void {
+    this.#status = status;
+    this.#hasLength = headers.includes("content-length");
+    if (!this.#wasHeld) return;
+    const phases = toPhases(this.#heldAt, this.active.milestones, this.#context.clock.now());
+    this.active.metrics.observePhases(phases);
+    if (this.#context.hasServerTiming) headers.push("server-timing", toServerTiming(this.#queuedMs, phases));
+  }
+
+  onUpgraded(): void {
+    this.#status = 101;
+    this.isUpgraded = true;
+  }
+
+  onForwarded(failure: ForwardFailure | undefined): void {
+    if (this.#state !== "forwarding") return;
+    if (failure === undefined) {
+      this.#finish(this.#status);
+      return;
+    }
+    this.#blamePod(failure.error);
+    if (failure.mayHaveReachedApp || this.client.isHeadSent) this.#fail(failure.error);
+    else this.#retry(failure.error);
+  }
+
+  /** The request provably never reached an app. */
+  #retry(error: SluiceError): void {
+    this.active.metrics.countRetry(error.code);
+    this.#leavePod();
+    this.#state = "new";
+    this.active.throttler.resubmit(this);
+    if (this.#state === "new") this.#hold();
+  }
+
+  /** Before the slot is given back, so that the next request does not meet the same. */
+  #blamePod(error: SluiceError): void {
+    if (this.#pod === undefined) return;
+    if (error.code === "queue-full") this.active.throttler.pause(this.#pod, fullPauseMs);
+    else if (error.code === "upstream-connect" || error.code === "closing" || error.code === "upstream-reset")
+      this.active.eject(this.#pod);
+  }
+
+  onClientDrain(): void {
+    this.#forwarding?.resume();
+  }
+
+  onClientClosed(isComplete: boolean): void {
+    if (this.#state === "over" || (isComplete && this.#state === "forwarding")) return;
+    this.active.throttler.cancel(this);
+    this.#forwarding?.cancel();
+    this.#finish(499);
+  }
+
+  onDeadline(kind: LimitKind | "hold"): void {
+    if (this.#state === "over") return;
+    const wasWaiting = this.active.throttler.cancel(this);
+    this.#forwarding?.cancel();
+    if (wasWaiting) this.#fail(this.#toWaitError(kind));
+    else if (!this.isUpgraded && this.client.isHeadSent && !this.#hasLength) {
+      // As Knative ends a body of unknown length: the text says that it is not whole (reference §1.6).
+      this.client.end(Buffer.from(new SluiceError("activator-request-timeout").body));
+      this.#finish(this.#status);
+    } else this.#fail(new SluiceError("activator-request-timeout"));
+  }
+
+  #toWaitError(kind: LimitKind | "hold"): SluiceError {
+    if (!this.#context.isAutoscalerReachable()) return new SluiceError("autoscaler-unreachable");
+    return kind === "hold"
+      ? new SluiceError("hold-limit", "no pod became ready in time", { isPublic: true })
+      : new SluiceError("activator-request-timeout");
+  }
+
+  #fail(error: SluiceError): void {
+    const status = this.client.isHeadSent ? this.#status : error.status;
+    answerRequestError(this.client, error);
+    this.#finish(status);
+  }
+
+  #leavePod(): void {
+    const pod = this.#pod;
+    this.#pod = undefined;
+    this.#forwarding = undefined;
+    if (pod !== undefined) this.active.throttler.release(pod);
+  }
+
+  /** Gives back, once, everything that the request had. */
+  #finish(status: number): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    if (this.#deadlines !== undefined) this.#limits?.stop(this.#deadlines);
+    if (this.#holdDeadline !== undefined) this.#context.holdLimit?.cancel(this.#holdDeadline);
+    this.#context.reporter.requestOut(this.active.key);
+    this.active.metrics.countRequest(status, this.#context.clock.monotonic() - this.#arrivedMs);
+    this.#leavePod();
+    this.#context.onOver(this);
+  }
+}

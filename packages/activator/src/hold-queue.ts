@@ -1,0 +1,78 @@
+import type { SluiceError } from "@sluice/core";
+import type { PodTracker } from "./pod-tracker.ts";
+
+/**
+ * A request that waits for a pod. The links are the queue's: a request is in one queue at most, and leaving it from the
+ * middle costs the same as from the front, which matters when thousands of clients give up at once.
+ */
+export interface Waiter {
+  previous: Waiter | undefined;
+  next: Waiter | undefined;
+  isHeld: boolean;
+  /** What holding it costs in memory. */
+  readonly heldBytes: number;
+  /** A slot of this pod is the request's until `release`. */
+  grant(pod: PodTracker): void;
+  /** It will get no pod. */
+  refuse(error: SluiceError): void;
+}
+
+/** First in, first out, with what it holds added up. */
+export class HoldQueue {
+  #first: Waiter | undefined;
+  #last: Waiter | undefined;
+  #length = 0;
+  #bytes = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  push(waiter: Waiter): void {
+    waiter.previous = this.#last;
+    if (this.#last === undefined) this.#first = waiter;
+    else this.#last.next = waiter;
+    this.#last = waiter;
+    this.#add(waiter);
+  }
+
+  /** For a request that had a pod and comes back: it is older than all that wait. */
+  unshift(waiter: Waiter): void {
+    waiter.next = this.#first;
+    if (this.#first === undefined) this.#last = waiter;
+    else this.#first.previous = waiter;
+    this.#first = waiter;
+    this.#add(waiter);
+  }
+
+  shift(): Waiter | undefined {
+    const first = this.#first;
+    if (first !== undefined) this.remove(first);
+    return first;
+  }
+
+  /** Harmless for a waiter that is not held. */
+  remove(waiter: Waiter): boolean {
+    if (!waiter.isHeld) return false;
+    if (waiter.previous === undefined) this.#first = waiter.next;
+    else waiter.previous.next = waiter.next;
+    if (waiter.next === undefined) this.#last = waiter.previous;
+    else waiter.next.previous = waiter.previous;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+    waiter.isHeld = false;
+    this.#length--;
+    this.#bytes -= waiter.heldBytes;
+    return true;
+  }
+
+  #add(waiter: Waiter): void {
+    waiter.isHeld = true;
+    this.#length++;
+    this.#bytes += waiter.heldBytes;
+  }
+}

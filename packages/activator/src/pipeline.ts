@@ -1,0 +1,151 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { SluiceError, toKey, type ObjectKey } from "@sluice/core";
+import {
+  checkFraming,
+  createUpgradeClient,
+  Http1Client,
+  readRequestHead,
+  toRequestTarget,
+  type RequestHead,
+  type RequestTarget,
+} from "@sluice/dataplane";
+import type { ActiveRevision } from "./active-revision.ts";
+import { answerRequestError } from "./error-response.ts";
+import { Exchange, type ExchangeContext, type ExchangeRequest } from "./exchange.ts";
+import { toForwardHeaders, toPlainAddress } from "./forward-headers.ts";
+import { normalizeHost, parseLocalName } from "./host-name.ts";
+import { decideProbeAnswer } from "./probe-answer.ts";
+import type { RevisionBook } from "./revision-book.ts";
+import type { RouteTable } from "./route-table.ts";
+
+/** What a listener believes of its callers. */
+export interface ListenerTrust {
+  /** Knative's internal headers and cluster-local names mean something. */
+  readonly isInternal: boolean;
+  readonly isSecure: boolean;
+  /** Whether what this peer says about whom it forwards for counts. */
+  readonly mayForward: (peerAddress: string) => boolean;
+}
+
+export interface PipelineContext extends ExchangeContext {
+  readonly routes: RouteTable;
+  readonly revisions: RevisionBook;
+  /** Points in [0, 1) that decide within a traffic split. */
+  readonly nextPoint: () => number;
+  /** Why this activator should get no traffic; undefined when it should. */
+  readonly findUnready: () => string | undefined;
+  /** The process is leaving: connections are not kept. */
+  readonly isDraining: () => boolean;
+  readonly onUnrouted: () => void;
+}
+
+/** The whole life of a request, outermost first; what happens from `begin` on is in `Exchange`. */
+export class Pipeline {
+  readonly #context: PipelineContext;
+  readonly #trust: ListenerTrust;
+
+  constructor(context: PipelineContext, trust: ListenerTrust) {
+    this.#context = context;
+    this.#trust = trust;
+  }
+
+  handleRequest(request: IncomingMessage, response: ServerResponse): void {
+    this.#run(new Http1Client(request, response), undefined);
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#run(createUpgradeClient(request, socket), { socket, head });
+  }
+
+  #run(client: Http1Client, upgrade: ExchangeRequest["upgrade"]): void {
+    // A client that keeps its connection would come back to a process that is gone.
+    if (this.#context.isDraining()) client.response.shouldKeepAlive = false;
+    try {
+      // Read once: what strangers may not say is removed here, before anything looks at it.
+      const peer = toPlainAddress(client.request.socket.remoteAddress);
+      const head = this.#readHead(client.request, peer);
+      // Answered here because nothing behind may see it; only callers that are trusted still have the headers.
+      if (this.#trust.isInternal && this.#answerProbe(client, head)) return;
+      // Refused before it can be read in two ways.
+      checkFraming(head, client.request.httpVersion);
+      const target = toRequestTarget(client.request.url ?? "/", head);
+      // Which revision: headers of a trusted ingress, else the host and the service's traffic split.
+      const active = this.#route(head, target);
+      // Counted, timed, held until a pod has room, forwarded, and over once.
+      const forward = this.#toForward(client, head, target, peer, upgrade);
+      new Exchange(client, forward, active, this.#context).begin();
+    } catch (error) {
+      answerRequestError(client, toSluiceError(error));
+    }
+  }
+
+  #readHead(request: IncomingMessage, peer: string): RequestHead {
+    const { isInternal, mayForward } = this.#trust;
+    const forwarded = mayForward(peer) ? "kept" : "replaced";
+    return readRequestHead(request.rawHeaders, isInternal ? "trusted" : "untrusted", forwarded);
+  }
+
+  #answerProbe(client: Http1Client, head: RequestHead): boolean {
+    const answer = decideProbeAnswer(head, this.#context.findUnready());
+    if (answer === undefined) return false;
+    const body = Buffer.from(answer.body);
+    client.sendHead(answer.status, [...answer.headers, "Content-Length", String(body.length)]);
+    client.end(body);
+    return true;
+  }
+
+  #route(head: RequestHead, target: RequestTarget): ActiveRevision {
+    const { routes, revisions, nextPoint, onUnrouted } = this.#context;
+    const key =
+      toNamedRevision(head) ?? routes.find(target.host, this.#trust.isInternal, nextPoint())?.revisionKey;
+    const active = key === undefined ? this.#openLocal(target) : revisions.open(key);
+    if (active !== undefined) return active;
+    onUnrouted();
+    throw key === undefined ? toUnknownHost(target.host) : toUnknownRevision(key);
+  }
+
+  /** Knative names revisions, too, as `{revision}.{namespace}.svc…`. */
+  #openLocal(target: RequestTarget): ActiveRevision | undefined {
+    if (!this.#trust.isInternal) return undefined;
+    const local = parseLocalName(normalizeHost(target.host) ?? "");
+    return local === undefined ? undefined : this.#context.revisions.open(toKey(local));
+  }
+
+  #toForward(
+    client: Http1Client,
+    head: RequestHead,
+    target: RequestTarget,
+    peer: string,
+    upgrade: ExchangeRequest["upgrade"],
+  ): ExchangeRequest {
+    const sender = { address: peer, isSecure: this.#trust.isSecure };
+    return {
+      method: client.request.method ?? "GET",
+      path: target.path,
+      headers: toForwardHeaders(head, target.host, sender),
+      hasBody: head.hasBody,
+      head,
+      upgrade,
+    };
+  }
+}
+
+/** Only a trusted head still has these. */
+function toNamedRevision(head: RequestHead): ObjectKey | undefined {
+  const { servingRevision: name, servingNamespace: namespace } = head;
+  if (name === undefined || namespace === undefined || name === "" || namespace === "") return undefined;
+  return toKey({ namespace, name });
+}
+
+function toUnknownHost(host: string): SluiceError {
+  return new SluiceError("host-unknown", `no service has the host "${host}"`, { isPublic: true });
+}
+
+function toUnknownRevision(key: ObjectKey): SluiceError {
+  return new SluiceError("host-unknown", `the revision ${key} is not known`, { isPublic: true });
+}
+
+function toSluiceError(error: unknown): SluiceError {
+  return error instanceof SluiceError ? error : new SluiceError("internal", undefined, { cause: error });
+}

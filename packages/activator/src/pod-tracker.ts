@@ -1,0 +1,44 @@
+import type { Pod } from "@sluice/core";
+
+/** What this activator knows of one pod. Changed by its revision's throttler alone. */
+export interface PodTracker {
+  readonly name: string;
+  pod: Pod;
+  /** Our own probe (or a request) got through, and nothing has failed since. */
+  isHealthy: boolean;
+  /** When `isHealthy` last became true, monotonic. */
+  healthySinceMs: number;
+  /** Set while the pod refuses requests although it is healthy: full of others' requests. */
+  isPaused: boolean;
+  /** No longer in the feed; waits for its last request to end. */
+  isGone: boolean;
+  /** Slots that are ours; see `assignSlots`. */
+  slots: number;
+  /** Requests that hold a slot, from the grant to the last byte. */
+  inFlight: number;
+  /** Place in the throttler's list of pods with a free slot, -1 when not there. */
+  openIndex: number;
+}
+
+export function createPodTracker(pod: Pod): PodTracker {
+  return {
+    name: pod.name,
+    pod,
+    isHealthy: false,
+    healthySinceMs: 0,
+    isPaused: false,
+    isGone: false,
+    slots: 0,
+    inFlight: 0,
+    openIndex: -1,
+  };
+}
+
+/** Whether the pod may be probed and, once healthy, asked. A terminating pod only finishes what it has. */
+export function isWanted(tracker: PodTracker): boolean {
+  return !tracker.isGone && !tracker.pod.terminating && tracker.pod.failure === undefined;
+}
+
+export function hasFreeSlot(tracker: PodTracker): boolean {
+  return tracker.isHealthy && !tracker.isPaused && isWanted(tracker) && tracker.inFlight < tracker.slots;
+}

@@ -1,0 +1,143 @@
+import { Counter, Histogram, LabelBound, type Registry } from "@sluice/kit";
+import type { ColdStartPhase, PhaseDurations } from "./cold-start.ts";
+import type { HoldBound } from "./hold-budget.ts";
+
+const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
+const phaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+const revisionLabels = ["namespace", "revision"] as const;
+
+interface Handles {
+  readonly requests: Counter.Internal[];
+}
+
+/** One revision's series. The ones that every request touches are looked up once and kept. */
+export class RevisionMetrics {
+  readonly #all: ActivatorMetrics;
+  readonly #labels: { readonly namespace: string; readonly revision: string };
+  readonly #byClass: Handles["requests"] = [];
+  readonly #duration: Histogram.Internal<"namespace" | "revision">;
+  readonly #hold: Histogram.Internal<"namespace" | "revision">;
+
+  constructor(all: ActivatorMetrics, labels: { namespace: string; revision: string }) {
+    this.#all = all;
+    this.#labels = labels;
+    this.#duration = all.duration.labels(labels);
+    this.#hold = all.hold.labels(labels);
+  }
+
+  countRequest(status: number, durationMs: number): void {
+    const key = status >= 100 && status < 600 ? status : 0;
+    let counter = this.#byClass[key];
+    if (counter === undefined) {
+      counter = this.#all.requests.labels({ ...this.#labels, code: String(status) });
+      this.#byClass[key] = counter;
+    }
+    counter.inc();
+    this.#duration.observe(durationMs / 1000);
+  }
+
+  observeHold(heldMs: number): void {
+    this.#hold.observe(heldMs / 1000);
+  }
+
+  observePhases(phases: PhaseDurations): void {
+    for (const phase in phases) {
+      const durationMs = phases[phase as ColdStartPhase];
+      if (durationMs !== undefined) this.#all.phases.labels({ phase }).observe(durationMs / 1000);
+    }
+  }
+
+  countRejection(bound: HoldBound): void {
+    this.#all.rejections.labels({ ...this.#labels, bound }).inc();
+  }
+
+  countRetry(reason: string): void {
+    this.#all.retries.labels({ ...this.#labels, reason }).inc();
+  }
+}
+
+/** Every series of the activator that is about requests. Gauges over live state are added by the service. */
+export class ActivatorMetrics {
+  readonly requests: Counter<"namespace" | "revision" | "code">;
+  readonly duration: Histogram<"namespace" | "revision">;
+  readonly hold: Histogram<"namespace" | "revision">;
+  readonly phases: Histogram<"phase">;
+  readonly rejections: Counter<"namespace" | "revision" | "bound">;
+  readonly retries: Counter<"namespace" | "revision" | "reason">;
+  readonly unrouted: Counter;
+  readonly #bound: LabelBound;
+  readonly #revisions = new Map<string, RevisionMetrics>();
+
+  constructor(registry: Registry, maxRevisions: number) {
+    const registers = [registry];
+    this.#bound = new LabelBound(maxRevisions);
+    this.requests = new Counter({
+      name: "sluice_activator_requests_total",
+      help: "Requests that ended, by the status that the client got; 499 is a client that left.",
+      labelNames: [...revisionLabels, "code"],
+      registers,
+    });
+    this.duration = new Histogram({
+      name: "sluice_activator_request_duration_seconds",
+      help: "From the request's arrival to its last byte, waiting included.",
+      labelNames: revisionLabels,
+      buckets: durationBuckets,
+      registers,
+    });
+    this.hold = new Histogram({
+      name: "sluice_activator_hold_seconds",
+      help: "How long requests that had to wait for a pod waited.",
+      labelNames: revisionLabels,
+      buckets: durationBuckets,
+      registers,
+    });
+    this.phases = new Histogram({
+      name: "sluice_activator_cold_start_phase_seconds",
+      help: "What requests that were held waited for: decision, scaling, address, probe, first byte.",
+      labelNames: ["phase"],
+      buckets: phaseBuckets,
+      registers,
+    });
+    this.rejections = new Counter({
+      name: "sluice_activator_hold_rejections_total",
+      help: "Requests that were not held because of a bound.",
+      labelNames: [...revisionLabels, "bound"],
+      registers,
+    });
+    this.retries = new Counter({
+      name: "sluice_activator_retries_total",
+      help: "Requests that went to another pod because the first provably did not begin them.",
+      labelNames: [...revisionLabels, "reason"],
+      registers,
+    });
+    this.unrouted = new Counter({
+      name: "sluice_activator_unrouted_requests_total",
+      help: "Requests whose host no service has.",
+      registers,
+    });
+  }
+
+  /** The series of one revision; beyond the bound all share those of `other`. */
+  forRevision(namespace: string, name: string): RevisionMetrics {
+    const key = this.#bound.toLabel(`${namespace}/${name}`);
+    let metrics = this.#revisions.get(key);
+    if (metrics === undefined) {
+      const isOther = !key.includes("/");
+      const labels = isOther ? { namespace: key, revision: key } : { namespace, revision: name };
+      metrics = new RevisionMetrics(this, labels);
+      this.#revisions.set(key, metrics);
+    }
+    return metrics;
+  }
+
+  /** The revision is gone for good: its series go too. */
+  forget(namespace: string, name: string): void {
+    const key = `${namespace}/${name}`;
+    if (!this.#revisions.delete(key)) return;
+    this.#bound.delete(key);
+    const labels = { namespace, revision: name };
+    this.duration.remove(labels);
+    this.hold.remove(labels);
+  }
+}

@@ -1,0 +1,239 @@
+import { Agent } from "node:http";
+import { readFileSync } from "node:fs";
+import { systemClock, type Clock, type FeedObject } from "@sluice/core";
+import { DeadlineQueue, UpstreamPools } from "@sluice/dataplane";
+import {
+  addGauge,
+  AdminServer,
+  createMetrics,
+  openFeed,
+  waitInStage,
+  type Logger,
+  type Stage,
+  type WatchReader,
+} from "@sluice/kit";
+import { ActiveRevision } from "./active-revision.ts";
+import type { ActivatorSettings } from "./activator-settings.ts";
+import { ConcurrencyReporter } from "./concurrency-reporter.ts";
+import { Drain } from "./drain.ts";
+import { FeedView } from "./feed-view.ts";
+import { Gateway } from "./gateway.ts";
+import { HoldBudget } from "./hold-budget.ts";
+import { Pipeline, type PipelineContext } from "./pipeline.ts";
+import { createPodProbe } from "./pod-probe.ts";
+import { PodProber } from "./pod-prober.ts";
+import { RevisionBook } from "./revision-book.ts";
+import { ActivatorMetrics } from "./revision-metrics.ts";
+import { RouteTable } from "./route-table.ts";
+import { runReports, StatSender } from "./stat-sender.ts";
+import { createPointSequence } from "./traffic-split.ts";
+
+/** A running activator. */
+export interface Activator {
+  readonly publicPort: number;
+  readonly internalPort: number;
+  readonly adminPort: number;
+  /** Resolves when the first snapshot of the feed has been applied. */
+  readonly ready: Promise<void>;
+  /** In order; see `runStopStages`. */
+  readonly stop: readonly Stage[];
+}
+
+export interface ActivatorOptions {
+  readonly settings: ActivatorSettings;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** Numbers in [0, 1). */
+  readonly random?: () => number;
+}
+
+const headBytesFromPods = 64 * 1024;
+
+/** Builds an activator and binds its listeners. The one place that knows all of its parts. */
+export async function startActivator(options: ActivatorOptions): Promise<Activator> {
+  const { settings, log, clock = systemClock, random = Math.random } = options;
+  const token = settings.token === undefined ? undefined : createTokenReader(settings.token);
+  const registry = createMetrics();
+  const metrics = new ActivatorMetrics(registry, settings.metricRevisions);
+  const budget = new HoldBudget({
+    process: { maxRequests: settings.maxHeldRequests, maxBytes: settings.maxHeldBytes },
+    revision: {
+      maxRequests: settings.maxHeldRequestsPerRevision,
+      maxBytes: settings.maxHeldBytesPerRevision,
+    },
+  });
+  const pools = new UpstreamPools({
+    connectionsPerTarget: 0,
+    connectTimeoutMs: settings.connectTimeoutMs,
+    idleTimeoutMs: settings.idleTimeoutMs,
+    maxHeadBytes: headBytesFromPods,
+  });
+  const agent = new Agent({ keepAlive: true, timeout: settings.idleTimeoutMs });
+  const prober = new PodProber({
+    clock,
+    probe: createPodProbe(pools, clock),
+    timeoutMs: settings.probeTimeoutMs,
+    intervalMs: settings.probeIntervalMs,
+  });
+  const revisions = new RevisionBook(
+    (key, revision) =>
+      new ActiveRevision(key, revision, {
+        budget,
+        clock,
+        random,
+        prober,
+        metrics: metrics.forRevision(revision.namespace, revision.name),
+        onPodGone: (pod) => pools.drop({ address: pod.address, port: pod.ports.main }),
+      }),
+  );
+  const sender = new StatSender({
+    activator: settings.podName,
+    token,
+    clock,
+    log,
+    random,
+    onOpen: (aggregator) => reporter.resend(aggregator),
+  });
+  const reporter = new ConcurrencyReporter({
+    name: settings.podName,
+    clock,
+    sink: sender,
+    countHeld: (key) => revisions.find(key)?.throttler.held ?? 0,
+  });
+  const routes = new RouteTable();
+  const view = new FeedView({ name: settings.podName, routes, revisions, aggregators: sender });
+  const drain = new Drain();
+  const feed: WatchReader<FeedObject> = openFeed(settings.feed, {
+    log,
+    clock,
+    acknowledgeAs: settings.podName,
+    ...(token !== undefined && { token }),
+    onSnapshot: (objects, previous) => view.onSnapshot(objects, previous),
+    onPut: (key, object) => view.onPut(key, object),
+    onDelete: (key, previous) => view.onDelete(key, previous),
+  });
+  const findUnready = (): string | undefined => {
+    if (drain.isDraining) return "received SIGTERM from kubelet";
+    return feed.version === undefined ? "the feed has not been read yet" : undefined;
+  };
+  const context: PipelineContext = {
+    clock,
+    reporter,
+    pools,
+    agent,
+    routes,
+    revisions,
+    findUnready,
+    nextPoint: createPointSequence(random()),
+    hasServerTiming: settings.serverTiming,
+    holdLimit: settings.maxHoldMs > 0 ? new DeadlineQueue("hold", settings.maxHoldMs, clock) : undefined,
+    isAutoscalerReachable: () => sender.openConnections > 0,
+    isDraining: () => drain.isDraining,
+    onUnrouted: () => metrics.unrouted.inc(),
+    onBegin: (exchange) => drain.enter(exchange),
+    onOver(exchange) {
+      revisions.release(exchange.active);
+      drain.leave(exchange);
+    },
+  };
+  addGauge(
+    registry,
+    "sluice_activator_held_requests",
+    "Requests that wait for a pod.",
+    () => budget.requests,
+  );
+  addGauge(registry, "sluice_activator_held_bytes", "What waiting requests weigh.", () => budget.bytes);
+  addGauge(
+    registry,
+    "sluice_activator_inside_requests",
+    "Requests inside, waiting or forwarded.",
+    () => drain.size,
+  );
+  addGauge(
+    registry,
+    "sluice_activator_stat_connections",
+    "Open connections to aggregators.",
+    () => sender.openConnections,
+  );
+  const { known, healthy } = createPodCounts(revisions);
+  addGauge(registry, "sluice_activator_pods_known", "Pods in the feed.", known);
+  addGauge(registry, "sluice_activator_pods_healthy", "Pods that passed this activator's probe.", healthy);
+
+  const mayForward = settings.trustedProxies;
+  const publicGateway = new Gateway(
+    new Pipeline(context, { isInternal: false, isSecure: false, mayForward }),
+  );
+  const internalGateway = new Gateway(
+    new Pipeline(context, { isInternal: true, isSecure: false, mayForward: () => true }),
+  );
+  const admin = new AdminServer({
+    address: settings.bindAddress,
+    port: settings.adminPort,
+    log,
+    metrics: registry,
+    findUnready,
+  });
+  const adminPort = (await admin.listen()).port;
+  await publicGateway.listen(settings.publicPort, settings.bindAddress);
+  await internalGateway.listen(settings.internalPort, settings.bindAddress);
+  const stopReports = runReports(clock, (second) => reporter.report(second));
+
+  const gateways = [publicGateway, internalGateway];
+  const stop: readonly Stage[] = [
+    { name: "unready", timeoutMs: 1000, run: () => drain.begin() },
+    {
+      name: "wait for propagation",
+      timeoutMs: settings.propagationWaitMs + 1000,
+      run: (signal) => waitInStage(clock, settings.propagationWaitMs, signal),
+    },
+    {
+      name: "close listeners",
+      timeoutMs: 1000,
+      run() {
+        for (const gateway of gateways) gateway.stopListening();
+      },
+    },
+    { name: "drain", timeoutMs: settings.drainTimeoutMs, run: () => drain.waitForEmpty() },
+    {
+      name: "infrastructure",
+      timeoutMs: 5000,
+      async run() {
+        stopReports();
+        for (const gateway of gateways) gateway.closeAll();
+        prober.close();
+        // What ended since the last report must not look as if it were still inside.
+        reporter.report(Math.floor(clock.now() / 1000) + 1);
+        sender.close();
+        agent.destroy();
+        await Promise.all([feed.close(), pools.close(), admin.close()]);
+      },
+    },
+  ];
+  return {
+    publicPort: publicGateway.port,
+    internalPort: internalGateway.port,
+    adminPort,
+    ready: feed.ready,
+    stop,
+  };
+}
+
+/** Read for each use: mounted tokens rotate. */
+function createTokenReader(path: string): () => string {
+  return () => readFileSync(path, "utf8").trim();
+}
+
+function createPodCounts(revisions: RevisionBook): { known: () => number; healthy: () => number } {
+  return {
+    known() {
+      let count = 0;
+      for (const active of revisions.active) count += active.throttler.knownPods;
+      return count;
+    },
+    healthy() {
+      let count = 0;
+      for (const active of revisions.active) count += active.throttler.healthyPods;
+      return count;
+    },
+  };
+}

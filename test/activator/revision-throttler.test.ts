@@ -1,0 +1,224 @@
+import { describe, expect, test } from "vitest";
+import { HoldBudget } from "../../packages/activator/src/hold-budget.ts";
+import { RevisionThrottler, type ThrottlerOptions } from "../../packages/activator/src/revision-throttler.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { FakeWaiter } from "./support/fake-waiter.ts";
+import { makePod } from "./support/feed-objects.ts";
+
+const wide = { maxRequests: 1000, maxBytes: 1_000_000 };
+
+function build(limit: number, part: Partial<ThrottlerOptions> = {}) {
+  const clock = new ManualClock();
+  const budget = new HoldBudget({ process: wide, revision: wide });
+  const throttler = new RevisionThrottler(limit, { budget, clock, random: Math.random, ...part });
+  return { throttler, clock, budget: part.budget ?? budget };
+}
+
+function addPod(throttler: RevisionThrottler, name: string) {
+  const pod = throttler.putPod(makePod({ name }));
+  throttler.markHealthy(pod);
+  return pod;
+}
+
+function submitMany(throttler: RevisionThrottler, count: number): FakeWaiter[] {
+  return Array.from({ length: count }, (_, id) => {
+    const waiter = new FakeWaiter(id);
+    throttler.submit(waiter);
+    return waiter;
+  });
+}
+
+describe("holding", () => {
+  test("requests wait while there is no pod and go in the order they came", () => {
+    const { throttler } = build(1);
+    const order: number[] = [];
+    const waiters = submitMany(throttler, 5);
+    for (const waiter of waiters) waiter.onGrant = () => order.push(waiter.id);
+    expect(throttler.held).toBe(5);
+    const pod = addPod(throttler, "a");
+    for (let done = 0; done < 5; done++) throttler.release(pod);
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+    expect(throttler.held).toBe(0);
+  });
+
+  test("a request that comes back from a pod goes before those that came later", () => {
+    const { throttler } = build(1);
+    const pod = addPod(throttler, "a");
+    const [first, second] = submitMany(throttler, 2);
+    throttler.markFailed(pod);
+    throttler.release(pod);
+    if (first === undefined) throw new Error("no first");
+    throttler.resubmit(first);
+    addPod(throttler, "b");
+    expect(first.pod?.name).toBe("b");
+    expect(second?.pod).toBeUndefined();
+  });
+
+  test("a client that goes away leaves the queue and gives back what it held", () => {
+    const { throttler, budget } = build(1);
+    const [first, second, third] = submitMany(throttler, 3);
+    expect(second !== undefined && throttler.cancel(second)).toBe(true);
+    expect(second !== undefined && throttler.cancel(second)).toBe(false);
+    expect([budget.requests, budget.bytes]).toEqual([2, 200]);
+    const pod = addPod(throttler, "a");
+    throttler.release(pod);
+    expect([first?.pod?.name, second?.pod, third?.pod?.name]).toEqual(["a", undefined, "a"]);
+  });
+
+  test("says once that somebody waits, and again after the queue was empty", () => {
+    let waits = 0;
+    const { throttler } = build(1, { onWaiting: () => waits++ });
+    submitMany(throttler, 3);
+    expect(waits).toBe(1);
+    const pod = addPod(throttler, "a");
+    throttler.release(pod);
+    throttler.release(pod);
+    throttler.markFailed(pod);
+    throttler.release(pod);
+    submitMany(throttler, 1);
+    expect(waits).toBe(2);
+  });
+});
+
+describe("bounds", () => {
+  test.each([
+    { bound: "revision-requests", process: wide, revision: { maxRequests: 2, maxBytes: 1000 } },
+    { bound: "revision-bytes", process: wide, revision: { maxRequests: 10, maxBytes: 250 } },
+    { bound: "process-requests", process: { maxRequests: 2, maxBytes: 1000 }, revision: wide },
+    { bound: "process-bytes", process: { maxRequests: 10, maxBytes: 250 }, revision: wide },
+  ])("$bound: the third request is refused and says why", ({ bound, process, revision }) => {
+    const bounds: string[] = [];
+    const budget = new HoldBudget({ process, revision });
+    const { throttler } = build(1, { budget, onOverflow: (name) => bounds.push(name) });
+    const waiters = submitMany(throttler, 3);
+    expect(waiters.map((waiter) => waiter.error?.code)).toEqual([undefined, undefined, "hold-limit"]);
+    expect(waiters[2]?.error?.body).toMatch(bound.startsWith("revision") ? /revision/ : /activator/);
+    expect(bounds).toEqual([bound]);
+  });
+
+  test("requests that a pod takes at once are bounded by nothing", () => {
+    const budget = new HoldBudget({ process: { maxRequests: 0, maxBytes: 0 }, revision: wide });
+    const { throttler } = build(0, { budget });
+    addPod(throttler, "a");
+    expect(submitMany(throttler, 50).every((waiter) => waiter.pod !== undefined)).toBe(true);
+  });
+});
+
+describe("failure of the revision", () => {
+  const failure = { reason: "CrashLoopBackOff", message: "exited with code 1" };
+
+  test("whoever waits is told at once, and whoever comes", () => {
+    const { throttler, budget } = build(1);
+    const held = submitMany(throttler, 2);
+    throttler.setFailure(failure);
+    const late = submitMany(throttler, 1);
+    for (const waiter of [...held, ...late]) {
+      expect(waiter.error?.status).toBe(503);
+      expect(waiter.error?.body).toMatch(/CrashLoopBackOff: exited with code 1/);
+    }
+    expect(budget.requests).toBe(0);
+  });
+
+  test("a pod that works all the same is used", () => {
+    const { throttler } = build(1);
+    const pod = addPod(throttler, "a");
+    throttler.setFailure(failure);
+    const [first, second] = submitMany(throttler, 2);
+    expect(first?.pod).toBe(pod);
+    expect(second?.error).toBeUndefined();
+  });
+
+  test("when it is over requests are held again", () => {
+    const { throttler } = build(1);
+    throttler.setFailure(failure);
+    throttler.setFailure(undefined);
+    expect(submitMany(throttler, 1)[0]?.error).toBeUndefined();
+    expect(throttler.held).toBe(1);
+  });
+});
+
+describe("pods", () => {
+  test("never more in a pod than its limit, and a freed slot goes to who waits", () => {
+    const { throttler } = build(3);
+    const pods = [addPod(throttler, "a"), addPod(throttler, "b")];
+    submitMany(throttler, 10);
+    expect(pods.map((pod) => pod.inFlight)).toEqual([3, 3]);
+    expect(throttler.held).toBe(4);
+    const [first] = pods;
+    if (first !== undefined) throttler.release(first);
+    expect([first?.inFlight, throttler.held]).toEqual([3, 3]);
+  });
+
+  test.each([
+    ["terminating", { terminating: true }],
+    ["failed", { failure: { reason: "Crash", message: "gone" } }],
+  ])("a %s pod gets no new request and keeps what it has", (_, change) => {
+    const { throttler } = build(5);
+    const pod = addPod(throttler, "a");
+    submitMany(throttler, 2);
+    throttler.putPod(makePod({ name: "a", ...change }));
+    submitMany(throttler, 1);
+    expect([pod.inFlight, throttler.held, throttler.inFlight]).toEqual([2, 1, 2]);
+    throttler.release(pod);
+    expect([pod.inFlight, throttler.held]).toEqual([1, 1]);
+  });
+
+  test("a pod that left the feed is not used, not even when its requests end", () => {
+    const { throttler } = build(1);
+    const pod = addPod(throttler, "a");
+    submitMany(throttler, 2);
+    throttler.deletePod("a");
+    throttler.release(pod);
+    expect([throttler.held, throttler.inFlight, throttler.isIdle]).toEqual([1, 0, false]);
+  });
+
+  test("a pod of the same name at another address is another pod and must prove itself", () => {
+    const { throttler } = build(1);
+    addPod(throttler, "a");
+    throttler.putPod(makePod({ name: "a", address: "127.0.0.2" }));
+    submitMany(throttler, 1);
+    expect([throttler.held, throttler.healthyPods]).toEqual([1, 0]);
+  });
+
+  test("a paused pod is left alone for the time and then takes who waits", () => {
+    const { throttler, clock } = build(2);
+    const pod = addPod(throttler, "a");
+    throttler.pause(pod, 20);
+    const [waiter] = submitMany(throttler, 1);
+    clock.advance(19);
+    expect(waiter?.pod).toBeUndefined();
+    clock.advance(1);
+    expect(waiter?.pod).toBe(pod);
+  });
+
+  test("a raised limit lets those in who wait; a lowered one lets those finish who are in", () => {
+    const { throttler } = build(1);
+    const pod = addPod(throttler, "a");
+    submitMany(throttler, 4);
+    throttler.setContainerConcurrency(3);
+    expect([pod.inFlight, throttler.held]).toEqual([3, 1]);
+    throttler.setContainerConcurrency(1);
+    throttler.release(pod);
+    throttler.release(pod);
+    expect([pod.inFlight, throttler.held]).toEqual([1, 1]);
+    throttler.release(pod);
+    expect([pod.inFlight, throttler.held]).toEqual([1, 0]);
+  });
+
+  test("with other activators it uses its own part of the slots", () => {
+    const { throttler } = build(1);
+    for (const name of ["a", "b", "c", "d", "e"]) addPod(throttler, name);
+    throttler.setMembership({ index: 1, count: 2 });
+    submitMany(throttler, 10);
+    expect([throttler.inFlight, throttler.held]).toEqual([3, 7]);
+  });
+
+  test("a grant that ends at once makes room for the next without deepening the stack", () => {
+    const { throttler } = build(1);
+    const waiters = submitMany(throttler, 900);
+    for (const waiter of waiters) waiter.onGrant = (pod) => throttler.release(pod);
+    addPod(throttler, "a");
+    expect(waiters.every((waiter) => waiter.answers === 1 && waiter.pod !== undefined)).toBe(true);
+    expect([throttler.held, throttler.inFlight]).toEqual([0, 0]);
+  });
+});

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { createPointSequence, TrafficSplit } from "../../packages/activator/src/traffic-split.ts";
+import { makeService } from "./support/feed-objects.ts";
+
+function countTen(percents: Record<string, number>, seed: number): Record<string, number> {
+  const split = new TrafficSplit(
+    makeService({ traffic: Object.entries(percents).map(([revision, percent]) => ({ revision, percent })) }),
+  );
+  const next = createPointSequence(seed);
+  const counts: Record<string, number> = {};
+  for (let request = 0; request < 10_000; request++) {
+    const key = split.choose(undefined, next()) ?? "none";
+    counts[key] = (counts[key] ?? 0) + 1;
+  }
+  return counts;
+}
+
+test.each([
+  [{ a: 50, b: 50 }],
+  [{ a: 90, b: 10 }],
+  [{ a: 99, b: 1 }],
+  [{ a: 34, b: 33, c: 33 }],
+  [{ a: 10, b: 20, c: 30, d: 40 }],
+  [{ a: 100 }],
+])("10,000 requests follow %o within 1 %% of all", (percents) => {
+  for (const seed of [0, 0.123, 0.999]) {
+    const counts = countTen(percents, seed);
+    for (const [revision, percent] of Object.entries(percents)) {
+      expect(Math.abs((counts[`default/${revision}`] ?? 0) - percent * 100)).toBeLessThanOrEqual(100);
+    }
+  }
+});
+
+test("the same seed gives the same choices", () => {
+  const one = createPointSequence(0.5);
+  const other = createPointSequence(0.5);
+  for (let index = 0; index < 100; index++) expect(one()).toBe(other());
+});
+
+test("a service without traffic leads nowhere", () => {
+  expect(new TrafficSplit(makeService({ traffic: [] })).choose(undefined, 0.5)).toBeUndefined();
+});
+
+test("a revision that has a tag and a percentage gets both kinds of requests", () => {
+  const split = new TrafficSplit(makeService({ traffic: [{ revision: "a", percent: 100, tag: "now" }] }));
+  expect(split.choose(undefined, 0.3)).toBe("default/a");
+  expect(split.choose("now", 0.3)).toBe("default/a");
+  expect(split.choose("unknown", 0.3)).toBeUndefined();
+});
