@@ -1,1 +1,1 @@
-export const packageName = "cli";
+export { runProgram } from "./program.ts";

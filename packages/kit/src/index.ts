@@ -21,7 +21,7 @@ export { findLoopbackFault, isLoopback } from "./loopback-guard.ts";
 export { addGauge, createMetrics } from "./metrics.ts";
 export { openFeed, type OpenFeedOptions } from "./open-feed.ts";
 export { runMain, usageExitCode, type Running } from "./run-main.ts";
-export type { Setting, SettingValue } from "./setting.ts";
+export { describeDefault, flagOf, type Setting, type SettingValue } from "./setting.ts";
 export {
   defineSettings,
   parseSettings,

@@ -1,0 +1,72 @@
+import { createServer } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { AddressBook } from "../../packages/local/src/address-book.ts";
+
+const opened: { close(): unknown }[] = [];
+
+afterEach(() => {
+  for (const one of opened.splice(0)) one.close();
+});
+
+async function openBook(mode?: "ports"): Promise<AddressBook> {
+  const book = await AddressBook.open(mode);
+  opened.push(book);
+  return book;
+}
+
+/** Rejects when somebody listens there already. */
+async function listen(address: string, port: number): Promise<void> {
+  const server = createServer();
+  opened.push(server);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: address, port, exclusive: true }, resolve);
+  });
+}
+
+test.runIf(process.platform === "linux")(
+  "pods get an address each, where all can listen on the same ports",
+  async () => {
+    const book = await openBook();
+    const places = [await book.take(), await book.take()];
+    expect(new Set(places.map(({ address }) => address)).size).toBe(2);
+    for (const { address, ports } of places) {
+      expect(address).toMatch(/^127\./);
+      for (const port of Object.values(ports)) await listen(address, port);
+    }
+  },
+);
+
+test.runIf(process.platform === "linux")("two platforms do not share addresses", async () => {
+  const [one, other] = [await openBook(), await openBook()];
+  const [a, b] = [await one.take(), await other.take()];
+  expect(a.address.split(".")[1]).not.toBe(b.address.split(".")[1]);
+});
+
+test.runIf(process.platform === "linux")(
+  "an address that was given back is not the next one given out",
+  async () => {
+    const book = await openBook();
+    const first = await book.take();
+    book.release(first);
+    expect((await book.take()).address).not.toBe(first.address);
+  },
+);
+
+test.runIf(process.platform === "linux")(
+  "a port that somebody holds on all addresses is replaced",
+  async () => {
+    await listen("0.0.0.0", 9091);
+    const { address, ports } = await (await openBook()).take();
+    expect(ports.metrics).not.toBe(9091);
+    await listen(address, ports.metrics);
+  },
+);
+
+test("with one address for all, pods differ in their ports", async () => {
+  const book = await openBook("ports");
+  const places = [await book.take(), await book.take()];
+  expect(places.map(({ address }) => address)).toEqual(["127.0.0.1", "127.0.0.1"]);
+  const ports = places.flatMap((place) => Object.values(place.ports));
+  expect(new Set(ports).size).toBe(8);
+});
