@@ -35,6 +35,10 @@ export const decisionSchema = v.object({
   decidedAt: isoTime,
   /** One sentence for people. */
   reason: v.string(),
+  /** The rule that gave the number: `stable`, `panic`, `idle`, `initial`, `no-data`, `gave-up`. */
+  rule: v.optional(v.string()),
+  /** The settings and waits that moved it, as in `reason`: `max-scale`, `panic-never-shrinks`, `grace-period`, … */
+  limits: v.optional(v.array(v.string())),
 });
 
 export type Decision = v.InferOutput<typeof decisionSchema>;

@@ -1,0 +1,60 @@
+import { defineSettings, logLevels, parseSettings, type Settings, type SettingsSource } from "@sluice/kit";
+import { hostname } from "node:os";
+
+/** Every setting of the aggregator's process; how revisions scale is in `config-autoscaler` and annotations. */
+export const aggregatorSettings = defineSettings({
+  name: {
+    variable: "POD_NAME",
+    kind: "text",
+    default: hostname(),
+    summary: "Name of this aggregator, as the feed names it; shares out revisions among several.",
+  },
+  podIp: {
+    variable: "POD_IP",
+    kind: "text",
+    default: "127.0.0.1",
+    summary: "Address under which others reach it.",
+  },
+  feed: {
+    variable: "SLUICE_FEED",
+    kind: "text",
+    required: true,
+    summary: "URL of the platform's feed, or a YAML file of the same objects.",
+  },
+  bindAddress: {
+    variable: "SLUICE_BIND_ADDRESS",
+    kind: "text",
+    default: "127.0.0.1",
+    summary: "Address to listen on; loopback, so that nobody else reaches it unless asked for.",
+  },
+  port: {
+    variable: "SLUICE_PORT",
+    kind: "port",
+    default: 8003,
+    summary: "Scale endpoint, stats WebSocket, metrics and health.",
+  },
+  configFolder: {
+    variable: "SLUICE_AUTOSCALER_CONFIG",
+    kind: "folder",
+    summary: "Folder with one file per config-autoscaler key; without it Knative's defaults hold.",
+  },
+  tokenFile: {
+    variable: "SLUICE_TOKEN_FILE",
+    kind: "file",
+    summary: "File with the token that feed, stats and scale endpoint need; read again at each use.",
+  },
+  logLevel: {
+    variable: "SLUICE_LOG_LEVEL",
+    kind: "oneOf",
+    choices: logLevels,
+    default: "info",
+    summary: "Least level of log lines.",
+  },
+});
+
+export type AggregatorSettings = Settings<typeof aggregatorSettings>;
+
+/** Throws SettingsError with every problem. */
+export function readAggregatorSettings(source: SettingsSource): AggregatorSettings {
+  return parseSettings(aggregatorSettings, source);
+}

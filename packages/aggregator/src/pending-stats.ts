@@ -1,0 +1,69 @@
+import type { ObjectKey, Stat } from "@sluice/core";
+
+interface PendingStat {
+  readonly stat: Stat;
+  readonly atMs: number;
+}
+
+const lifeMs = 10_000;
+const maxStats = 10_000;
+const maxPerRevision = 100;
+
+/**
+ * Stats of revisions that the feed has not named yet: the first request can be faster than the feed. Kept for ten
+ * seconds, the newest of each revision, and never more than a fixed number in all.
+ */
+export class PendingStats {
+  readonly #byRevision = new Map<ObjectKey, PendingStat[]>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(key: ObjectKey, stat: Stat, nowMs: number): void {
+    if (this.#count >= maxStats) this.#dropOldest(nowMs);
+    let stats = this.#byRevision.get(key);
+    if (stats === undefined) {
+      stats = [];
+      this.#byRevision.set(key, stats);
+    }
+    if (stats.length >= maxPerRevision) {
+      stats.shift();
+      this.#count--;
+    }
+    stats.push({ stat, atMs: nowMs });
+    this.#count++;
+  }
+
+  /** The stats of a revision that is known now; they are no longer kept. */
+  take(key: ObjectKey, nowMs: number): PendingStat[] {
+    const stats = this.#byRevision.get(key) ?? [];
+    this.#byRevision.delete(key);
+    this.#count -= stats.length;
+    return stats.filter(({ atMs }) => nowMs - atMs <= lifeMs);
+  }
+
+  /** Forgets what is too old. */
+  expire(nowMs: number): void {
+    for (const [key, stats] of this.#byRevision) {
+      const last = stats.at(-1);
+      if (last === undefined || nowMs - last.atMs > lifeMs) this.#drop(key, stats.length);
+    }
+  }
+
+  /** Room for one more: first what is too old, then the revision that has waited longest. */
+  #dropOldest(nowMs: number): void {
+    this.expire(nowMs);
+    if (this.#count < maxStats) return;
+    for (const [key, stats] of this.#byRevision) {
+      this.#drop(key, stats.length);
+      return;
+    }
+  }
+
+  #drop(key: ObjectKey, count: number): void {
+    this.#byRevision.delete(key);
+    this.#count -= count;
+  }
+}

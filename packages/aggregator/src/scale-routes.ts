@@ -1,0 +1,52 @@
+import type { Decision, ObjectKey } from "@sluice/core";
+import { createHash } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { answerJson, answerTagged, type AdminRoute, type WatchHub } from "@sluice/kit";
+
+export interface ScaleRoutesOptions {
+  readonly hub: WatchHub<Decision>;
+  /** The decision that is in force. */
+  readonly find: (key: ObjectKey) => Decision | undefined;
+  readonly findHistory: (key: ObjectKey) => readonly Decision[];
+  /** Why there is no decision, for the 404. */
+  readonly explainMissing: (key: ObjectKey) => string;
+}
+
+export const scalePath = "/v1/scale";
+
+/** The HTTP scale endpoint (DESIGN §4.4): list and watch, one decision, and how it came about. */
+export function createScaleRoutes(options: ScaleRoutesOptions): readonly AdminRoute[] {
+  return [
+    { method: "GET", path: scalePath, handle: (request) => options.hub.answer(request) },
+    {
+      method: "GET",
+      path: `${scalePath}/:namespace/:name`,
+      handle({ request, response, parameters }) {
+        const key = toObjectKey(parameters);
+        const decision = options.find(key);
+        if (decision === undefined) answerJson(response, 404, { error: options.explainMissing(key) });
+        else answerDecision(request, response, decision);
+      },
+    },
+    {
+      method: "GET",
+      path: `${scalePath}/:namespace/:name/history`,
+      handle({ response, parameters }) {
+        const key = toObjectKey(parameters);
+        const items = options.findHistory(key);
+        if (items.length === 0) answerJson(response, 404, { error: options.explainMissing(key) });
+        else answerJson(response, 200, { items });
+      },
+    },
+  ];
+}
+
+function answerDecision(request: IncomingMessage, response: ServerResponse, decision: Decision): void {
+  const body = `${JSON.stringify(decision)}\n`;
+  const tag = createHash("sha256").update(body).digest("base64url").slice(0, 22);
+  answerTagged(request, response, tag, () => body);
+}
+
+function toObjectKey(parameters: Readonly<Record<string, string>>): ObjectKey {
+  return `${parameters["namespace"] ?? ""}/${parameters["name"] ?? ""}`;
+}
