@@ -131,6 +131,20 @@ describe("a plain Deployment", () => {
       "1001",
     ],
     [
+      "a scaling annotation out of bounds",
+      { annotations: 'autoscaling.knative.dev/window: "5s"' },
+      "metadata.annotations[autoscaling.knative.dev/window]",
+      "must be a duration from 6s to 1h in whole seconds",
+      "5s",
+    ],
+    [
+      "scaling annotations that contradict one another",
+      { annotations: 'autoscaling.knative.dev/min-scale: "3", autoscaling.knative.dev/max-scale: "2"' },
+      "metadata.annotations[autoscaling.knative.dev/min-scale]",
+      "must be at most max-scale (2)",
+      "3",
+    ],
+    [
       "a host that is none",
       { annotations: 'sluice.dev/hosts: "a.*.example"' },
       "metadata.annotations[sluice.dev/hosts]",

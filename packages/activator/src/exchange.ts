@@ -161,7 +161,6 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
         ...this.#request,
         expectsContinue: head.expect !== undefined,
         trailer: head.trailer,
-        readTrailers: () => this.client.request.rawTrailers,
       });
     } else {
       const forwarding = new DispatchForward(this.client, this, true);

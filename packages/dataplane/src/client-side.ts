@@ -14,6 +14,8 @@ export interface ClientListener {
  */
 export interface ClientSide {
   readonly isHeadSent: boolean;
+  /** The answer has begun and its length was not declared, so that more can still be said. */
+  readonly isOpenEnded: boolean;
   /** Bytes of answer body handed over so far. */
   readonly bodyBytes: number;
   listen(listener: ClientListener): void;
@@ -27,6 +29,8 @@ export interface ClientSide {
   destroy(): void;
   /** The request's body. Ask only when there is one, and once per attempt to send it. */
   openBody(): Readable;
+  /** The request's trailers, once its body has ended. */
+  readTrailers(): readonly string[];
   /** Whether any of the body was taken, so that it cannot be sent a second time. */
   readonly isBodyTouched: boolean;
 }

@@ -21,6 +21,10 @@ export class Http1Client implements ClientSide {
     return this.response.headersSent;
   }
 
+  get isOpenEnded(): boolean {
+    return this.response.headersSent && this.response.chunkedEncoding && !this.response.writableEnded;
+  }
+
   get isBodyTouched(): boolean {
     return this.#body?.isTouched === true;
   }
@@ -69,6 +73,10 @@ export class Http1Client implements ClientSide {
   openBody(): Readable {
     this.#body = new RequestBody(this.request);
     return this.#body;
+  }
+
+  readTrailers(): readonly string[] {
+    return this.request.rawTrailers;
   }
 
   #hearDrain(): void {

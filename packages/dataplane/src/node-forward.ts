@@ -12,8 +12,6 @@ export interface NodeForwardRequest extends ForwardRequest {
   readonly expectsContinue: boolean;
   /** The names that `Trailer` announced, when it did. */
   readonly trailer: string | undefined;
-  /** The request's trailers; asked for when its body has ended. */
-  readonly readTrailers: () => readonly string[];
 }
 
 /** A client that expects `100 Continue` is not left waiting for an app that never says it (RFC 9110 §10.1.1). */
@@ -40,6 +38,15 @@ export class NodeForward implements Forwarding {
   }
 
   start(agent: Agent, target: Target, request: NodeForwardRequest): void {
+    try {
+      this.#send(agent, target, request);
+    } catch (error) {
+      // Node throws for what it will not put on the wire.
+      this.#fail(error instanceof Error ? error : new TypeError(String(error)));
+    }
+  }
+
+  #send(agent: Agent, target: Target, request: NodeForwardRequest): void {
     const upstream = httpRequest({
       agent,
       host: target.address,
@@ -104,7 +111,7 @@ export class NodeForward implements Forwarding {
         if (!upstream.write(chunk)) body.pause();
       })
       .on("end", () => {
-        const trailers = request.readTrailers();
+        const trailers = this.#client.readTrailers();
         if (trailers.length > 0) upstream.addTrailers(toPairs(trailers));
         upstream.end();
       })

@@ -105,8 +105,10 @@ export class UpgradeForward implements Forwarding {
     // An end on one side is an end for the other, after what was under way.
     appSocket.on("close", () => this.#onClosed(socket));
     socket.on("close", () => this.#onClosed(appSocket));
-    socket.pipe(appSocket);
-    appSocket.pipe(socket);
+    // Bytes in either direction are a sign of life.
+    const onData = (): void => this.#observer.onResponseProgress();
+    socket.on("data", onData).pipe(appSocket);
+    appSocket.on("data", onData).pipe(socket);
   }
 
   #onClosed(other: Duplex): void {

@@ -7,6 +7,10 @@ const invalidAnswerCodes = new Set([
   "UND_ERR_RES_EXCEEDED_MAX_SIZE",
   "HPE_HEADER_OVERFLOW",
   "ERR_HTTP2_PROTOCOL_ERROR",
+  "ERR_HTTP_INVALID_STATUS_CODE",
+  "ERR_HTTP_INVALID_HEADER_VALUE",
+  "ERR_INVALID_CHAR",
+  "ERR_INVALID_HTTP_TOKEN",
 ]);
 
 /** Problems with the request itself that only the client library notices. */
@@ -24,10 +28,10 @@ export function toForwardFailure(cause: Error, isSent: boolean): ForwardFailure 
   if (cause instanceof SluiceError) return { error: cause, mayHaveReachedApp: isSent };
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
   const options = { cause };
-  if (badRequestCodes.has(code)) {
-    return { error: new SluiceError("bad-request", cause.message, options), mayHaveReachedApp: isSent };
-  }
   if (!isSent) {
+    if (badRequestCodes.has(code)) {
+      return { error: new SluiceError("bad-request", cause.message, options), mayHaveReachedApp: false };
+    }
     return { error: new SluiceError("upstream-connect", cause.message, options), mayHaveReachedApp: false };
   }
   if (code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {

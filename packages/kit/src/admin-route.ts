@@ -77,15 +77,22 @@ function decode(segment: string): string | undefined {
 const defaultBodyBytes = 64 * 1024;
 
 /** Reads a whole body; how long that may take is the server's `requestTimeout`. */
-export async function readBody(request: IncomingMessage, maxBytes = defaultBodyBytes): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) throw new SluiceError("body-too-large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+export function readBody(request: IncomingMessage, maxBytes = defaultBodyBytes): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    // Events, because leaving a loop over the request would destroy the socket that still has to carry the 413.
+    request.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxBytes) chunks.push(chunk);
+      else {
+        request.pause();
+        reject(new SluiceError("body-too-large"));
+      }
+    });
+    request.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+    request.on("error", reject);
+  });
 }
 
 export async function readJson(request: IncomingMessage, maxBytes?: number): Promise<unknown> {

@@ -54,6 +54,8 @@ export class AdminServer {
   readonly server: Server;
   readonly #options: AdminServerOptions;
   readonly #routes: readonly AdminRoute[];
+  /** Sockets that left HTTP: the server no longer counts them among its connections, but waits for their end. */
+  readonly #upgraded = new Set<Duplex>();
   #bound: AddressInfo | undefined;
 
   constructor(options: AdminServerOptions) {
@@ -68,8 +70,13 @@ export class AdminServer {
     if (onUpgrade !== undefined) {
       this.server.on("upgrade", (request, socket, head) => {
         const refusal = this.#findRefusal(request, false);
-        if (refusal === undefined) onUpgrade(request, socket, head);
-        else refuseUpgrade(socket, refusal);
+        if (refusal !== undefined) {
+          refuseUpgrade(socket, refusal);
+          return;
+        }
+        this.#upgraded.add(socket);
+        socket.on("close", () => this.#upgraded.delete(socket));
+        onUpgrade(request, socket, head);
       });
     }
   }
@@ -80,11 +87,12 @@ export class AdminServer {
     return this.#bound;
   }
 
-  /** Stops listening and ends every connection, watches included. */
+  /** Stops listening and ends every connection, watches and upgraded sockets included. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.server.close(() => resolve());
       this.server.closeAllConnections();
+      for (const socket of this.#upgraded) socket.destroy();
     });
   }
 
@@ -133,6 +141,8 @@ export class AdminServer {
   #answerError(response: ServerResponse, error: unknown): void {
     const known =
       error instanceof SluiceError ? error : new SluiceError("internal", undefined, { cause: error });
+    // Nobody is left to answer: a client that went away while we read its body is no fault of ours.
+    if (response.destroyed || response.socket?.destroyed !== false) return;
     if (known.origin === "internal") this.#options.log.error({ error }, "an admin request failed");
     if (response.headersSent) response.destroy();
     // The rest of a body that was refused is not read, so the connection cannot be used again.

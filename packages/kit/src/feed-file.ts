@@ -2,8 +2,8 @@ import { systemClock, type CancelTimer, type Clock } from "@sluice/core";
 import { existsSync, watch, type FSWatcher } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import * as v from "valibot";
 import { LogOnce } from "./log-once.ts";
+import { parseObject } from "./parse-object.ts";
 import { StartError } from "./start-error.ts";
 import type { WatchReader, WatchReaderOptions } from "./watch-reader.ts";
 
@@ -33,6 +33,7 @@ export class FeedFile<T> implements WatchReader<T> {
   #number = 0;
   #text: string | undefined;
   #cancelRead: CancelTimer | undefined;
+  #reading: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(options: FeedFileOptions<T>) {
@@ -50,7 +51,7 @@ export class FeedFile<T> implements WatchReader<T> {
     // The folder, because files are replaced by renames and mounted ConfigMaps by a link beside them.
     this.#watcher = watch(dirname(this.#path), { persistent: false }, () => this.#readSoon());
     this.#watcher.on("error", (error) => this.#failures.warn("cannot watch the feed file", { error }));
-    void this.#read();
+    this.#readNext();
   }
 
   get isConnected(): boolean {
@@ -74,7 +75,12 @@ export class FeedFile<T> implements WatchReader<T> {
 
   #readSoon(): void {
     this.#cancelRead?.();
-    this.#cancelRead = this.#clock.setTimer(() => void this.#read(), quietMs);
+    this.#cancelRead = this.#clock.setTimer(() => this.#readNext(), quietMs);
+  }
+
+  /** One after the other, so that an older text never comes last. */
+  #readNext(): void {
+    this.#reading = this.#reading.then(() => this.#read());
   }
 
   async #read(): Promise<void> {
@@ -113,7 +119,7 @@ async function parseFeedFile<T>(text: string, options: FeedFileOptions<T>): Prom
     if (error !== undefined) throw error;
     const content: unknown = document.toJS({ maxAliasCount: 100 });
     for (const item of Array.isArray(content) ? content : [content]) {
-      const object = v.parse(options.schema, item);
+      const object = parseObject(options.schema, item);
       objects.set(options.toKey(object), object);
     }
   }

@@ -22,10 +22,11 @@ const maxBufferedBytes = 4 * 1024 * 1024;
 
 /**
  * A logger that never makes a request wait: lines are written in the background and dropped when nobody reads them.
- * What is still buffered is written when the process exits.
+ * What is still buffered is written when the process exits; `flushLog` before it keeps the lines in order.
  */
 export function createLogger(options: LogOptions): Logger {
-  const stream = options.stream ?? destination({ fd: 1, sync: false, maxLength: maxBufferedBytes });
+  const stream =
+    options.stream ?? destination({ fd: 1, sync: false, minLength: 1, maxLength: maxBufferedBytes });
   return pino(
     {
       name: options.name,
@@ -38,4 +39,15 @@ export function createLogger(options: LogOptions): Logger {
     },
     stream,
   );
+}
+
+/** Waits until everything is written, at most a second: a reader that blocks must not keep a process from ending. */
+export function flushLog(log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, 1000);
+    log.flush(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

@@ -1,7 +1,7 @@
 import { systemClock } from "@sluice/core";
 import { writeSync } from "node:fs";
 import { runStopStages, type Stage } from "./life-cycle.ts";
-import type { Logger } from "./log.ts";
+import { flushLog, type Logger } from "./log.ts";
 import { SettingsError, SettingsHelp } from "./settings.ts";
 import { describeStartError } from "./start-error.ts";
 
@@ -16,28 +16,35 @@ export interface Running {
 
 /** Exit code of configuration problems (`EX_USAGE` of sysexits.h). */
 export const usageExitCode = 64;
-/** What shells give to a process that a second signal cut short. */
+/** What shells give to a process that a signal cut short. */
 const interruptedExitCode = 130;
+const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * The life of a process, for `main.ts`: starts it, stops it in order on SIGTERM or SIGINT, and gives the exit code:
  * 0 after an ordered stop (or when `start` returns nothing: a command that is done), 64 for settings, one line each,
- * 1 when it could not start, in one line. A second signal ends the process at once.
+ * 1 when it could not start, in one line. A signal before it has started, and a second one, end the process at once.
  */
 export async function runMain(start: () => Promise<Running | void>): Promise<void> {
-  const signalled = listenForSignals();
+  const signals = listenForSignals();
   try {
     const running = await start();
-    if (running === undefined) {
-      signalled.dispose();
-      return;
-    }
-    const exitCode = await Promise.race([signalled.first.then(() => 0), waitForEnd(running)]);
-    await runStopStages(running.stop, { log: running.log, clock: systemClock });
-    process.exit(exitCode);
+    if (running !== undefined) process.exit(await runUntilStopped(running, signals));
+    signals.dispose();
   } catch (error) {
     process.exit(reportStartError(error));
   }
+}
+
+async function runUntilStopped(running: Running, signals: Signals): Promise<number> {
+  const stopped = signals.next();
+  // Timers of the clock do not hold a process, and while it stops nothing else may be left that does.
+  const hold = setInterval(() => running.log.trace("running"), longestTimerMs);
+  const exitCode = await Promise.race([stopped, waitForEnd(running)]);
+  await runStopStages(running.stop, { log: running.log, clock: systemClock });
+  await flushLog(running.log);
+  clearInterval(hold);
+  return exitCode;
 }
 
 /** Writes what is wrong for the person who started the process; returns the exit code. */
@@ -64,17 +71,23 @@ async function waitForEnd(running: Running): Promise<number> {
   }
 }
 
-function listenForSignals(): { readonly first: Promise<void>; dispose(): void } {
-  const first = Promise.withResolvers<void>();
-  let count = 0;
+interface Signals {
+  /** Resolves with the exit code 0 at the next signal; until this is called, a signal ends the process. */
+  next(): Promise<number>;
+  dispose(): void;
+}
+
+function listenForSignals(): Signals {
+  let stop: ((exitCode: number) => void) | undefined;
   function onSignal(): void {
-    if (++count > 1) process.exit(interruptedExitCode);
-    first.resolve();
+    if (stop === undefined) process.exit(interruptedExitCode);
+    stop(0);
+    stop = undefined;
   }
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   return {
-    first: first.promise,
+    next: () => new Promise((resolve) => (stop = resolve)),
     dispose() {
       process.off("SIGTERM", onSignal);
       process.off("SIGINT", onSignal);

@@ -16,7 +16,8 @@ export function describeStartError(error: unknown): string {
     const message = error instanceof Error ? error.message : String(error);
     return oneLine(`cannot start: ${message}`);
   }
-  const reason = reasons[error.code] ?? { why: error.message, next: "see what the system says about it" };
+  const known = error.path !== undefined && error.code === "EACCES" ? fileDenied : reasons[error.code];
+  const reason = known ?? { why: error.message, next: "see what the system says about it" };
   return oneLine(`${describeCall(error)}: ${reason.why}; ${reason.next}`);
 }
 
@@ -49,6 +50,8 @@ const reasons: Readonly<Record<string, { why: string; next: string }>> = {
   ECONNREFUSED: { why: "nobody listens there", next: "start what should, or name another address" },
   ENOTFOUND: { why: "the name cannot be resolved", next: "check the name and the resolver" },
 };
+
+const fileDenied = { why: "permission denied", next: "let this user read it, or name another" };
 
 function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error;

@@ -71,7 +71,7 @@ export class WatchClient<T> implements WatchReader<T> {
     this.#acknowledger =
       options.acknowledgeAs === undefined
         ? undefined
-        : new WatchAcknowledger(options.acknowledgeAs, (body) => this.#post(body));
+        : new WatchAcknowledger(options.acknowledgeAs, this.#clock, (body) => this.#post(body));
     this.ready = this.#firstSnapshot.promise;
     this.#connect();
   }
@@ -107,18 +107,23 @@ export class WatchClient<T> implements WatchReader<T> {
       url.searchParams.set("since", this.#state.version);
     }
     this.#mustStartOver = false;
-    const request = this.#send(url, "GET");
-    this.#request = request;
     let isOver = false;
-    const end = (error: Error): void => {
+    const end = (error: unknown): void => {
       if (isOver) return;
       isOver = true;
-      request.destroy();
+      this.#request?.destroy();
       this.#disconnected(error);
     };
-    request.on("error", end);
-    request.on("response", (response) => this.#read(response, end));
-    request.end();
+    try {
+      this.#request = this.#send(url, "GET");
+    } catch (error) {
+      // The token could not be read.
+      end(error);
+      return;
+    }
+    this.#request.on("error", end);
+    this.#request.on("response", (response) => this.#read(response, end));
+    this.#request.end();
   }
 
   #send(url: URL, method: string): ClientRequest {
@@ -134,7 +139,7 @@ export class WatchClient<T> implements WatchReader<T> {
     return request;
   }
 
-  #read(response: IncomingMessage, end: (error: Error) => void): void {
+  #read(response: IncomingMessage, end: (error: unknown) => void): void {
     response.on("error", end);
     response.on("close", () => end(new Error("the server ended the stream")));
     if (response.statusCode !== 200) {
@@ -157,8 +162,10 @@ export class WatchClient<T> implements WatchReader<T> {
   #apply(line: string): boolean {
     const before = this.#state.version;
     this.#state.apply(line);
-    if (this.#state.isInStep && !this.#isConnected) this.#connected();
-    if (this.#state.version !== before) this.#acknowledger?.acknowledge(this.#state.version ?? "");
+    const isNew = this.#state.isInStep && !this.#isConnected;
+    if (isNew) this.#connected();
+    // Also when a stream is resumed: the message before may have been lost with the connection.
+    if (isNew || this.#state.version !== before) this.#acknowledger?.acknowledge(this.#state.version ?? "");
     return !this.#isClosed;
   }
 
@@ -169,12 +176,15 @@ export class WatchClient<T> implements WatchReader<T> {
     this.#firstSnapshot.resolve();
   }
 
-  #disconnected(error: Error): void {
+  #disconnected(error: unknown): void {
     if (this.#isClosed) return;
     const wasGood = this.#isConnected && this.#clock.monotonic() - this.#connectedAtMs >= goodStreamMs;
     if (wasGood) this.#backoff.reset();
     this.#setConnected(false);
-    this.#failures.warn(`cannot read ${this.#options.url}; keeping the last good state`, { error });
+    this.#failures.warn(
+      `cannot follow ${this.#options.url}: ${describe(error)}; keeping the last good state`,
+      { error },
+    );
     this.#cancelRetry = this.#clock.setTimer(() => this.#connect(), this.#backoff.nextMs());
   }
 
@@ -185,16 +195,23 @@ export class WatchClient<T> implements WatchReader<T> {
     else this.#options.onDisconnected?.();
   }
 
-  /** Sends one acknowledgement; resolves when it was answered or failed. The next one says all that this would have. */
-  #post(body: string): Promise<void> {
+  /** Sends one acknowledgement. True when the server took it or refused it for good. */
+  #post(body: string): Promise<boolean> {
     const url = new URL(this.#url);
     url.pathname = `${url.pathname.replace(/\/$/, "")}/ack`;
     return new Promise((resolve) => {
-      const request = this.#send(url, "POST");
-      request.on("error", () => resolve());
+      let request: ClientRequest;
+      try {
+        request = this.#send(url, "POST");
+      } catch {
+        // The token could not be read; the stream's own failure says so.
+        resolve(false);
+        return;
+      }
+      request.on("error", () => resolve(false));
       request.on("response", (response) => {
-        response.on("error", () => resolve());
-        response.on("close", () => resolve());
+        response.on("error", () => resolve(false));
+        response.on("close", () => resolve((response.statusCode ?? 500) < 500));
         response.resume();
       });
       request.setHeader("content-type", "application/json");
@@ -207,6 +224,8 @@ function toTls(ca: string | undefined): { ca: string } | Record<string, never> {
   return ca === undefined ? {} : { ca };
 }
 
+/** Never empty: an error that gathers several addresses' errors has a code only. */
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.message === "" && "code" in error ? String(error.code) : error.message;
 }

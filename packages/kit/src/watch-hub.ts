@@ -194,6 +194,8 @@ export class WatchHub<T> {
   }
 
   #beat(): void {
+    // Watchers that still read the last snapshot hold it themselves.
+    this.#snapshot = undefined;
     const nowMs = this.#clock.monotonic();
     const line = this.#toHeartbeat();
     for (const watcher of this.#watchers) {

@@ -1,5 +1,6 @@
 import { watchLineSchema } from "@sluice/core";
-import * as v from "valibot";
+import type * as v from "valibot";
+import { parseObject } from "./parse-object.ts";
 import type { WatchHandlers } from "./watch-reader.ts";
 
 /** More objects than this in one snapshot are taken for a broken server. */
@@ -43,7 +44,7 @@ export class WatchState<T> {
 
   /** Applies one line. Throws for one that is not good. */
   apply(text: string): void {
-    const line = v.parse(watchLineSchema, JSON.parse(text));
+    const line = parseObject(watchLineSchema, JSON.parse(text));
     switch (line.type) {
       case "snapshot-begin":
         this.#incoming = new Map();
@@ -52,7 +53,7 @@ export class WatchState<T> {
         this.#swapIn(line.version);
         return;
       case "put":
-        this.#put(line.key, v.parse(this.#schema, line.object), line.version);
+        this.#put(line.key, this.#parse(line.key, line.object), line.version);
         return;
       case "delete":
         this.#delete(line.key, line.version);
@@ -83,6 +84,16 @@ export class WatchState<T> {
     this.#objects.set(key, object);
     this.#version = version;
     this.#handlers.onPut?.(key, object, previous);
+  }
+
+  #parse(key: string, object: unknown): T {
+    try {
+      return parseObject(this.#schema, object);
+    } catch (cause) {
+      throw new Error(`${key} is not good: ${cause instanceof Error ? cause.message : String(cause)}`, {
+        cause,
+      });
+    }
   }
 
   #delete(key: string, version: string): void {

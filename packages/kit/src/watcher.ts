@@ -30,6 +30,7 @@ export class Watcher {
 
   /** Writes everything that is due, as long as the socket takes it. Called for each new line and on `drain`. */
   advance(nowMs: number): void {
+    if (!this.#history.reaches(this.#position)) this.end();
     while (this.#blockedSinceMs === undefined) {
       const bytes = this.#next();
       if (bytes === undefined) return;
@@ -61,10 +62,7 @@ export class Watcher {
     }
     this.#snapshot = undefined;
     if (this.#position >= this.#history.last) return undefined;
-    const line = this.#history.at(this.#position + 1);
-    if (line === undefined) this.end();
-    else this.#position++;
-    return line;
+    return this.#history.at(++this.#position);
   }
 
   #write(bytes: Buffer, nowMs: number): void {

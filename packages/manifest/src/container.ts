@@ -21,7 +21,7 @@ export interface Container {
   readonly readinessProbe?: Probe;
   readonly livenessProbe?: Probe;
   readonly startupProbe?: Probe;
-  /** The container as it was written. */
+  /** The container as it was written, without what is left out. */
   readonly object: JsonObject;
 }
 
@@ -100,7 +100,12 @@ function parsePort(reader: FieldReader, rules: ContainerRules): ContainerPort | 
   return name === undefined || name === "" ? { containerPort } : { containerPort, name };
 }
 
-function warnUnsupported(reader: FieldReader, rules: ContainerRules): void {
+function omit(object: JsonObject, fields: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !fields.includes(name)));
+}
+
+/** Says what has no effect; returns the names of the fields that are left out everywhere. */
+function warnUnsupported(reader: FieldReader, rules: ContainerRules): readonly string[] {
   for (const name of onKubernetesOnly) {
     if (!reader.has(name)) continue;
     if (rules.isKnative && notInKnative.includes(name)) {
@@ -111,6 +116,7 @@ function warnUnsupported(reader: FieldReader, rules: ContainerRules): void {
   }
   reader.skip(...onKubernetesOnly);
   reader.warnUnread("is not a known field of a container and is left out");
+  return rules.isKnative ? [...reader.unread(), ...notInKnative] : [];
 }
 
 /** `takesRequests`: the container with the port, whose readiness counts. */
@@ -131,7 +137,7 @@ export function parseContainer(
     takesRequests && rules.isKnative ? parseReadinessProbe(reader) : parseProbe(reader, "readinessProbe");
   const livenessProbe = parseProbe(reader, "livenessProbe");
   const startupProbe = parseProbe(reader, "startupProbe");
-  const container: Container = {
+  const container: Omit<Container, "object"> = {
     name,
     image,
     command: reader.strings("command"),
@@ -142,8 +148,7 @@ export function parseContainer(
     ...(readinessProbe === undefined ? {} : { readinessProbe }),
     ...(livenessProbe === undefined ? {} : { livenessProbe }),
     ...(startupProbe === undefined ? {} : { startupProbe }),
-    object,
   };
-  warnUnsupported(reader, rules);
-  return container;
+  const leftOut = warnUnsupported(reader, rules);
+  return { ...container, object: leftOut.length === 0 ? object : omit(object, leftOut) };
 }

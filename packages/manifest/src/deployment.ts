@@ -4,10 +4,11 @@ import { FieldReader, isJsonObject } from "./field-reader.ts";
 import { parseCustomHosts } from "./host.ts";
 import { checkNames, maxLabelLength } from "./name-rule.ts";
 import { names } from "./names.ts";
-import { parsePod } from "./pod-template.ts";
+import { hasSidecar, parsePod } from "./pod-template.ts";
 import { Findings } from "./problem.ts";
 import { toContentHash } from "./revision-name.ts";
 import { parseAnnotatedLimits } from "./revision-limit.ts";
+import { checkScaling } from "./scaling-check.ts";
 import type { RevisionTemplate, Workload } from "./workload.ts";
 
 /** Whether a Deployment asks to be scaled. */
@@ -55,6 +56,7 @@ function parseTemplate(
   const annotations = { ...ownAnnotations, ...metadata?.stringMap("annotations") };
   const root = new FieldReader({}, "metadata", findings);
   const limits = parseAnnotatedLimits(annotations, root);
+  checkScaling(annotations, limits.containerConcurrency, "metadata.annotations", findings);
   const podReader = template?.object("spec");
   if (template === undefined || podReader === undefined) {
     spec.refuse("template.spec", "must be set");
@@ -64,7 +66,8 @@ function parseTemplate(
   const podSpec = isJsonObject(written) ? written : {};
   const pod = parsePod(podReader, podSpec, rules);
   if (pod.serving === undefined) return undefined;
-  if (pod.serving.readinessProbe?.handler.kind === "exec") {
+  // A pod that has the sidecar already asks it instead, and the command stays kubelet's.
+  if (pod.serving.readinessProbe?.handler.kind === "exec" && !hasSidecar(podSpec)) {
     podReader.refuse(
       `containers[${pod.containers.indexOf(pod.serving)}].readinessProbe.exec`,
       "cannot be run by the sidecar; use httpGet, tcpSocket or grpc",
@@ -117,5 +120,6 @@ export function parseDeployment(
     customHosts,
     template: { ...template, revisionName: name },
     traffic: [{ revision: name, percent: 100 }],
+    object: document.object,
   };
 }

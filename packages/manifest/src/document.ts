@@ -27,7 +27,8 @@ export function toObjectLabel(document: Pick<ManifestDocument, "kind" | "namespa
   return `${document.kind} ${document.namespace}/${document.name}`;
 }
 
-function toDocument(object: unknown, label: string): ManifestDocument | Problem {
+/** One object with its kind and name, or what is wrong with it; `label` says where it stands. */
+export function toManifestDocument(object: unknown, label: string): ManifestDocument | Problem {
   if (!isJsonObject(object)) return { object: label, field: "", rule: "must be a map", value: object };
   const { apiVersion, kind } = object;
   const metadata = isJsonObject(object["metadata"]) ? object["metadata"] : {};
@@ -70,7 +71,7 @@ export function readDocuments(text: string, source = "manifest"): DocumentSet {
     try {
       for (const object of unpackList(yaml.toJS({ maxAliasCount }))) {
         if (object === null) continue;
-        const document = toDocument(object, label);
+        const document = toManifestDocument(object, label);
         if ("rule" in document) result.problems.push(document);
         else result.documents.push(document);
       }

@@ -2,11 +2,13 @@ export type { Container, ContainerPort } from "./container.ts";
 export type { ManifestDocument } from "./document.ts";
 export { toFeedRevision, toFeedService, type RevisionFacts } from "./feed-object.ts";
 export { toHosts } from "./host.ts";
+export { injectSidecar, removeSidecar, type InjectOptions, type InjectResult } from "./inject.ts";
 export { readManifest, type Manifest, type ManifestOptions } from "./manifest.ts";
 export { names, reservedPorts, sidecarContainerName, sidecarPorts } from "./names.ts";
 export type { Probe } from "./probe.ts";
 export { formatProblem, type Problem } from "./problem.ts";
 export { chooseRevision, toRevisionName, type KnownRevision, type RevisionChoice } from "./revision-name.ts";
+export { defaultSidecarImage, type SidecarOptions } from "./sidecar-container.ts";
 export {
   toAppEnvironment,
   toServingReadinessProbe,
@@ -15,3 +17,4 @@ export {
 } from "./sidecar-environment.ts";
 export type { TrafficTarget } from "./traffic.ts";
 export type { RevisionTemplate, Workload } from "./workload.ts";
+export { renderManifest, type RenderOptions, type RenderResult } from "./render.ts";

@@ -7,6 +7,7 @@ import { parsePod, toAppPort } from "./pod-template.ts";
 import { Findings } from "./problem.ts";
 import { toContentHash } from "./revision-name.ts";
 import { parseTimeouts, parseConcurrency } from "./revision-limit.ts";
+import { checkScaling } from "./scaling-check.ts";
 import { parseTraffic } from "./traffic.ts";
 import type { RevisionTemplate, Workload } from "./workload.ts";
 
@@ -74,6 +75,7 @@ function parseTemplate(
   template: FieldReader,
   serviceName: string,
   rules: ContainerRules,
+  findings: Findings,
 ): RevisionTemplate | undefined {
   const metadata = template.object("metadata");
   const labels = metadata?.stringMap("labels") ?? {};
@@ -87,6 +89,7 @@ function parseTemplate(
   }
   const containerConcurrency = parseConcurrency(spec);
   const timeouts = parseTimeouts(spec);
+  checkScaling(annotations, containerConcurrency, "spec.template.metadata.annotations", findings);
   const written = template.raw("spec");
   const podSpec = toPodSpec(isJsonObject(written) ? written : {});
   const pod = parsePod(spec, podSpec, rules);
@@ -106,7 +109,7 @@ function parseTemplate(
     isAppPortExplicit: port.isExplicit,
     containers: pod.containers,
     serving: pod.serving,
-    podSpec,
+    podSpec: pod.podSpec,
     contentHash: toContentHash({ labels, annotations, spec: written }),
   };
 }
@@ -141,7 +144,7 @@ export function parseKnativeService(
   }
   const template = spec.object("template");
   if (template === undefined) spec.refuse("template", "must be set");
-  const parsed = template && parseTemplate(template, name, { isKnative: true, platform });
+  const parsed = template && parseTemplate(template, name, { isKnative: true, platform }, findings);
   template?.warnUnread("is not a field of a template and is left out");
   const traffic = parseTraffic(spec, name);
   spec.warnUnread("is not a field of a Service's spec and is left out");
@@ -158,5 +161,6 @@ export function parseKnativeService(
     customHosts,
     template: parsed,
     traffic,
+    object: document.object,
   };
 }

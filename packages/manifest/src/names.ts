@@ -15,8 +15,17 @@ export const names = {
   hosts: "sluice.dev/hosts",
   /** Annotation: what injection replaced, so that it can be put back. */
   original: "sluice.dev/original",
-  /** Annotation of a selector-less Service: the Deployment whose pods or activators stand behind it. */
-  deployment: "sluice.dev/deployment",
+  /**
+   * Label. On a selector-less Service: the service whose pods or activators stand behind it. On a Deployment: the
+   * service of which it is one revision; without it the Deployment is a service of its own.
+   */
+  service: "sluice.dev/service",
+  /** Annotation of a Service: its traffic split as JSON, where it has more than one revision or tags. */
+  traffic: "sluice.dev/traffic",
+  /** Annotation of a Service that leads to one tag of its service. */
+  tag: "sluice.dev/tag",
+  /** Annotation of a Deployment made from a Knative Service: what its template hashed to. */
+  contentHash: "sluice.dev/content-hash",
 } as const;
 
 /** Annotations of these families are handed on to the data plane; all others stay where they are. */

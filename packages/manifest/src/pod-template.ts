@@ -1,6 +1,7 @@
 import { parseContainer, type Container, type ContainerRules } from "./container.ts";
 import { isJsonObject, type FieldReader, type JsonObject } from "./field-reader.ts";
 import { defaultAppPort, sidecarContainerName } from "./names.ts";
+import { parseProbeJson } from "./probe.ts";
 
 /** The containers of a pod specification, and the one of them that takes requests. */
 export interface ParsedPod {
@@ -71,6 +72,27 @@ function warnPodFields(spec: FieldReader, rules: ContainerRules): void {
   spec.warnUnread("is not supported and is left out");
 }
 
+export function hasSidecar(podSpec: JsonObject): boolean {
+  const { containers } = podSpec;
+  return (
+    Array.isArray(containers) &&
+    containers.some((entry) => isJsonObject(entry) && entry["name"] === sidecarContainerName)
+  );
+}
+
+/** After an injection the app's probe is found where the sidecar reads it. */
+function withMovedProbe(
+  serving: Container | undefined,
+  entries: readonly JsonObject[],
+): Container | undefined {
+  const sidecar = entries.find((entry) => entry["name"] === sidecarContainerName);
+  if (serving === undefined || serving.readinessProbe !== undefined || sidecar === undefined) return serving;
+  const env = Array.isArray(sidecar["env"]) ? sidecar["env"].filter(isJsonObject) : [];
+  const moved = env.find((entry) => entry["name"] === "SERVING_READINESS_PROBE")?.["value"];
+  const readinessProbe = parseProbeJson(moved);
+  return readinessProbe === undefined ? serving : { ...serving, readinessProbe };
+}
+
 /** Reads `spec.template.spec`; `spec` must already have given up the fields that are not the pod's. */
 export function parsePod(spec: FieldReader, podSpec: JsonObject, rules: ContainerRules): ParsedPod {
   if (spec.raw("hostNetwork") === true) {
@@ -83,13 +105,19 @@ export function parsePod(spec: FieldReader, podSpec: JsonObject, rules: Containe
     .map((reader, index) => ({ reader, object: entries[index] ?? {} }))
     .filter(({ object }) => rules.isKnative || object["name"] !== sidecarContainerName);
   const servingIndex = findServing(pairs.map(({ object }) => object));
-  const containers = pairs.map(({ reader, object }, index) =>
+  const parsed = pairs.map(({ reader, object }, index) =>
     parseContainer(reader, rules, index === servingIndex, object),
   );
-  if (containers.length === 0) spec.refuse("containers", "must name at least one container");
+  if (parsed.length === 0) spec.refuse("containers", "must name at least one container");
   warnPodFields(spec, rules);
-  const serving = containers[servingIndex];
-  return serving === undefined ? { containers, podSpec } : { containers, serving, podSpec };
+  const serving = withMovedProbe(parsed[servingIndex], entries);
+  const left = rules.isKnative
+    ? Object.fromEntries(Object.entries(podSpec).filter(([name]) => !spec.unread().includes(name)))
+    : podSpec;
+  const containers = parsed.map((container, index) =>
+    index === servingIndex ? (serving ?? container) : container,
+  );
+  return serving === undefined ? { containers, podSpec: left } : { containers, serving, podSpec: left };
 }
 
 /** Where the app listens and what it speaks, from its one port (reference §4.1). */

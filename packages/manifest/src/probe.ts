@@ -1,4 +1,5 @@
-import type { FieldReader, JsonObject } from "./field-reader.ts";
+import { FieldReader, isJsonObject, type JsonObject } from "./field-reader.ts";
+import { Findings } from "./problem.ts";
 
 /** How readiness is found out; Kubernetes' probe with its handler pulled apart. */
 export type ProbeHandler =
@@ -68,6 +69,20 @@ export function parseProbe(parent: FieldReader, name: string): Probe | undefined
   reader.skip("terminationGracePeriodSeconds");
   reader.warnUnread("is not a field of a probe and is ignored");
   return { handler, timing };
+}
+
+/** A probe from its JSON, as the sidecar is given it; undefined when it is none. */
+export function parseProbeJson(text: unknown): Probe | undefined {
+  if (typeof text !== "string") return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    const findings = new Findings("probe");
+    const probe = parseProbe(new FieldReader({ value }, "", findings), "value");
+    return isJsonObject(value) && findings.problems.length === 0 ? probe : undefined;
+  } catch {
+    // Somebody wrote the variable by hand; the sidecar itself says what is wrong with it.
+    return undefined;
+  }
 }
 
 /**

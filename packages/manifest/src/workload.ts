@@ -39,4 +39,6 @@ export interface Workload {
   readonly customHosts: readonly string[];
   readonly template: RevisionTemplate;
   readonly traffic: readonly TrafficTarget[];
+  /** The whole object as it was written. */
+  readonly object: JsonObject;
 }

@@ -1,1 +1,2 @@
-export const packageName = "sidecar";
+export { startSidecar, type Sidecar } from "./service.ts";
+export { sidecarSettings, type SidecarSettings } from "./settings.ts";

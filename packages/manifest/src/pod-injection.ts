@@ -1,0 +1,70 @@
+import type { Edit, EditPath } from "./edit.ts";
+import { isJsonObject, type JsonObject } from "./field-reader.ts";
+import { names } from "./names.ts";
+import { toSidecarContainer, waitForDrain, type SidecarOptions } from "./sidecar-container.ts";
+import type { SidecarIdentity } from "./sidecar-environment.ts";
+import type { RevisionTemplate } from "./workload.ts";
+
+/** A pod, or the template of pods, inside an object: its `metadata` and `spec` stand at `path`. */
+export interface InjectionTarget {
+  readonly path: EditPath;
+  readonly pod: JsonObject;
+  readonly template: RevisionTemplate;
+  readonly identity: SidecarIdentity;
+}
+
+/** Sets a key of a map that may not be there yet. */
+export function setInMap(parent: unknown, path: EditPath, key: string, value: unknown): Edit {
+  return isJsonObject(parent)
+    ? { op: "set", path: [...path, key], value }
+    : { op: "set", path, value: { [key]: value } };
+}
+
+/** Every container waits for the drain before it is stopped, so that the app lives as long as its requests. */
+function toHookEdits(target: InjectionTarget, containers: readonly JsonObject[]): Edit[] {
+  return containers.flatMap((container, index) => {
+    const { lifecycle } = container;
+    if (isJsonObject(lifecycle) && lifecycle["preStop"] !== undefined) return [];
+    const path = [...target.path, "spec", "containers", index, "lifecycle"];
+    return [setInMap(lifecycle, path, "preStop", waitForDrain)];
+  });
+}
+
+/** The sidecar answers for the app's readiness, so kubelet must not ask the app as well. */
+function toProbeEdits(target: InjectionTarget, containers: readonly JsonObject[]): Edit[] {
+  const index = containers.indexOf(target.template.serving.object);
+  if (containers[index]?.["readinessProbe"] === undefined) return [];
+  if (target.template.serving.readinessProbe?.handler.kind === "exec") return [];
+  return [{ op: "remove", path: [...target.path, "spec", "containers", index, "readinessProbe"] }];
+}
+
+function toLabelEdits(target: InjectionTarget): Edit[] {
+  const { metadata } = target.pod;
+  const path = [...target.path, "metadata"];
+  if (!isJsonObject(metadata)) return [{ op: "set", path, value: { labels: { [names.inject]: "true" } } }];
+  const { labels } = metadata;
+  if (isJsonObject(labels) && labels[names.inject] === "true") return [];
+  return [setInMap(labels, [...path, "labels"], names.inject, "true")];
+}
+
+/** Kubernetes would kill a draining pod after 30 s; a request may take as long as its limit (reference §1.9). */
+function toGraceEdits(target: InjectionTarget, spec: JsonObject): Edit[] {
+  if (spec["terminationGracePeriodSeconds"] !== undefined) return [];
+  const path = [...target.path, "spec", "terminationGracePeriodSeconds"];
+  return [{ op: "set", path, value: target.template.timeouts.request }];
+}
+
+/** What has to change so that a pod has the sidecar. `pod` must not have one yet. */
+export function decidePodInjection(target: InjectionTarget, options: SidecarOptions): Edit[] {
+  const spec = isJsonObject(target.pod["spec"]) ? target.pod["spec"] : {};
+  const listed = spec["containers"];
+  const containers = Array.isArray(listed) ? listed.filter(isJsonObject) : [];
+  const sidecar = toSidecarContainer(target.template, target.identity, options);
+  return [
+    ...toLabelEdits(target),
+    ...toProbeEdits(target, containers),
+    ...toHookEdits(target, containers),
+    { op: "set", path: [...target.path, "spec", "containers", "-"], value: sidecar },
+    ...toGraceEdits(target, spec),
+  ];
+}

@@ -1,0 +1,63 @@
+import { stringify } from "yaml";
+import type { JsonObject } from "./field-reader.ts";
+import { readManifest } from "./manifest.ts";
+import type { Problem } from "./problem.ts";
+import { toDeployment } from "./rendered-deployment.ts";
+import { toRoutes, toServices, type RouteOptions } from "./rendered-route.ts";
+import { toRevisionName } from "./revision-name.ts";
+import type { SidecarOptions } from "./sidecar-container.ts";
+import type { Workload } from "./workload.ts";
+
+export interface RenderOptions extends SidecarOptions, RouteOptions {
+  /** Names the revision `{service}-{generation}` as Knative does; without it the name comes from the content. */
+  readonly generation?: number;
+  readonly source?: string;
+}
+
+export interface RenderResult {
+  /** Kubernetes objects in the order in which they should be applied; empty with any problem. */
+  readonly objects: readonly JsonObject[];
+  /** The same as YAML. */
+  readonly text: string;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+
+const hashLength = 8;
+
+/**
+ * The revision's name: the author's own, or counted, or made from the content. The last needs nothing to be remembered:
+ * the same template always has the same name, and another never has it.
+ */
+function nameRevision(workload: Workload, generation: number | undefined): string {
+  const { revisionName, contentHash } = workload.template;
+  if (revisionName !== undefined) return revisionName;
+  if (generation !== undefined) return toRevisionName(workload.name, generation);
+  return `${workload.name.slice(0, 63 - 1 - hashLength)}-${contentHash.slice(0, hashLength)}`;
+}
+
+function renderWorkload(workload: Workload, options: RenderOptions): JsonObject[] {
+  if (workload.origin === "deployment") return [workload.object];
+  const revision = nameRevision(workload, options.generation);
+  return [
+    toDeployment(workload, revision, options),
+    ...toServices(workload, revision),
+    ...toRoutes(workload, revision, options),
+  ];
+}
+
+/** Turns Knative Services into Deployments, Services and routes; objects of other kinds pass through. Pure. */
+export function renderManifest(text: string, options: RenderOptions): RenderResult {
+  const manifest = readManifest(text, {
+    platform: "kubernetes",
+    ...(options.source === undefined ? {} : { source: options.source }),
+  });
+  const { problems, warnings } = manifest;
+  if (problems.length > 0) return { objects: [], text: "", problems, warnings };
+  const rendered = manifest.workloads.flatMap((workload) => renderWorkload(workload, options));
+  const objects = [...manifest.others.map((other) => other.object), ...rendered];
+  const documents = objects.map((object) =>
+    stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }),
+  );
+  return { objects, text: documents.join("---\n"), problems, warnings };
+}

@@ -1,0 +1,62 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { statContentType } from "@sluice/core";
+import { answerText, findLoopbackFault, isLoopback, type Registry } from "@sluice/kit";
+import type { Drainer } from "./drainer.ts";
+import type { StatReporter } from "./stat-reporter.ts";
+
+/** Answers one path of a control port; undefined leaves it to the 404. */
+type Handle = (request: IncomingMessage, response: ServerResponse, path: string) => void;
+
+const limits = { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024 };
+
+/** Where autoscalers read the stat: nothing but `/metrics`, and always protobuf, whatever they accept. */
+export function createStatsListener(stats: StatReporter): Server {
+  return createControlListener((_request, response, path) => {
+    if (path !== "/metrics") return answerText(response, 404, "404 page not found\n");
+    const body = stats.encoded;
+    response.writeHead(200, ["Content-Type", statContentType, "Content-Length", String(body.length)]);
+    response.end(body);
+  });
+}
+
+/** Where Prometheus reads; the registry is made when it is first asked for, which keeps it out of the start. */
+export function createMetricsListener(registry: () => Promise<Registry>): Server {
+  return createControlListener((request, response, path) => {
+    if (path !== "/metrics") return answerText(response, 404, "404 page not found\n");
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return answerText(response, 405, "Method Not Allowed\n", { allow: "GET, HEAD" });
+    }
+    registry()
+      .then(async (known) =>
+        answerText(response, 200, await known.metrics(), { "content-type": known.contentType }),
+      )
+      .catch(() => answerText(response, 500, "internal error\n"));
+  });
+}
+
+/**
+ * `/wait-for-drain`, which the kubelet calls before it stops a container of the pod: the answer comes when it has been quiet for
+ * long enough. The call cannot know whether the pod ends or only a container restarts, so without a SIGTERM the drain is
+ * taken back after a while.
+ */
+export function createAdminListener(drainer: Drainer, scheduleReset: () => void): Server {
+  return createControlListener((_request, response, path) => {
+    if (path !== "/wait-for-drain") return answerText(response, 404, "404 page not found\n");
+    scheduleReset();
+    void drainer.drain().then(() => response.writeHead(200, ["Content-Length", "0"]).end());
+  });
+}
+
+function createControlListener(handle: Handle): Server {
+  const server = createServer(limits, (request, response) => {
+    const bound = server.address();
+    // Bound to loopback, a web page could reach the port through its visitor's browser.
+    const fault =
+      bound !== null && typeof bound !== "string" && isLoopback(bound.address)
+        ? findLoopbackFault(request.headers, bound.address, bound.port)
+        : undefined;
+    if (fault !== undefined) answerText(response, 403, `refused: ${fault}\n`);
+    else handle(request, response, (request.url ?? "/").split("?")[0] ?? "/");
+  });
+  return server;
+}

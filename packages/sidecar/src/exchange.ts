@@ -1,0 +1,148 @@
+import { SluiceError } from "@sluice/core";
+import {
+  answerError,
+  GatePass,
+  type ClientListener,
+  type ClientSide,
+  type DeadlineOwner,
+  type ForwardFailure,
+  type ForwardObserver,
+  type Forwarding,
+  type GateVisitor,
+  type LimitKind,
+  type RequestDeadlines,
+  type RequestHead,
+} from "@sluice/dataplane";
+
+/** Starts to send an exchange's request to the app. */
+export type StartForwarding = (exchange: Exchange) => Forwarding;
+
+/** What surrounds every exchange; made once by the service. */
+export interface ExchangeContext {
+  /** The exchange is through the gate and about to be sent. */
+  onAdmitted(exchange: Exchange): void;
+  /** Leaves the gate, stops the time limits, counts. Called once per exchange, when it is over. */
+  onFinished(exchange: Exchange): void;
+  /** The app gave a sign of life: the time limits are told. */
+  onProgress(exchange: Exchange): void;
+}
+
+/**
+ * One request from its admission to its end. Everything that can end it (the app's answer, a time limit, a full
+ * queue, a client that leaves) comes together here, and ends it exactly once.
+ */
+export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardObserver, ClientListener {
+  readonly client: ClientSide;
+  readonly head: RequestHead;
+  readonly method: string;
+  readonly path: string;
+  readonly host: string;
+  /** Who is at the other end of the client's connection. */
+  readonly peerAddress: string;
+  readonly startedMs: number;
+  /** Came through an activator, which counts it itself. */
+  readonly isProxied: boolean;
+  readonly pass: GatePass;
+  deadlines: RequestDeadlines | undefined;
+  /** When the request was sent to the app; 0 before. */
+  forwardedAtMs = 0;
+  /** The answer's status; 499 when the client left first, 0 while there is none. */
+  status = 0;
+  readonly #context: ExchangeContext;
+  readonly #startForwarding: StartForwarding;
+  #forwarding: Forwarding | undefined;
+  #isOver = false;
+
+  constructor(init: ExchangeInit, context: ExchangeContext) {
+    this.client = init.client;
+    this.head = init.head;
+    this.method = init.method;
+    this.path = init.path;
+    this.host = init.host;
+    this.peerAddress = init.peerAddress;
+    this.startedMs = init.startedMs;
+    this.isProxied = init.isProxied;
+    this.#startForwarding = init.startForwarding;
+    this.#context = context;
+    this.pass = new GatePass(this);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  onAdmitted(): void {
+    if (this.#isOver) return;
+    this.#context.onAdmitted(this);
+    this.#forwarding = this.#startForwarding(this);
+  }
+
+  onResponseHead(status: number): void {
+    this.status = status;
+  }
+
+  onResponseProgress(): void {
+    this.#context.onProgress(this);
+  }
+
+  /** The two sides talk a protocol of their own now; what counts from here is the request limit and silence. */
+  onUpgraded(): void {
+    this.status = 101;
+  }
+
+  onForwarded(failure: ForwardFailure | undefined): void {
+    if (failure === undefined) this.#finish();
+    else this.fail(failure.error);
+  }
+
+  onClientDrain(): void {
+    this.#forwarding?.resume();
+  }
+
+  onClientClosed(isComplete: boolean): void {
+    if (this.#isOver || isComplete) return;
+    this.fail(new SluiceError("client-gone"));
+  }
+
+  /**
+   * Before the answer has begun, a time limit is a 504. Afterwards its text ends the body, as in Knative, unless the body has
+   * a declared length, which leaves only breaking off.
+   */
+  onDeadline(): void {
+    if (this.#isOver) return;
+    const error = new SluiceError("request-timeout");
+    const { client } = this;
+    this.#forwarding?.cancel();
+    if (client.isHeadSent && client.isOpenEnded) {
+      client.end(Buffer.from(error.body));
+      this.#finish();
+    } else this.fail(error);
+  }
+
+  /** Ends the exchange with an error answer, where one is still possible. */
+  fail(error: SluiceError): void {
+    if (this.#isOver) return;
+    this.#forwarding?.cancel();
+    if (error.code === "client-gone" || !this.client.isHeadSent) this.status = error.status;
+    this.#finish();
+    answerError(this.client, error);
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#context.onFinished(this);
+  }
+}
+
+export interface ExchangeInit {
+  readonly client: ClientSide;
+  readonly head: RequestHead;
+  readonly method: string;
+  readonly path: string;
+  /** The host that the app sees. */
+  readonly host: string;
+  readonly peerAddress: string;
+  readonly startedMs: number;
+  readonly isProxied: boolean;
+  readonly startForwarding: StartForwarding;
+}

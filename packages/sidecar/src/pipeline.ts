@@ -1,0 +1,181 @@
+import { probeTargets, SluiceError, type Clock } from "@sluice/core";
+import {
+  answerError,
+  checkFraming,
+  readRequestHead,
+  toRequestTarget,
+  type ClientSide,
+  type Gate,
+  type RequestHead,
+  type RequestLimits,
+} from "@sluice/dataplane";
+import type { Drainer } from "./drainer.ts";
+import { Exchange, type ExchangeContext, type StartForwarding } from "./exchange.ts";
+import {
+  decideHealthAnswer,
+  findHealthQuestion,
+  toReadinessAnswer,
+  type HealthAnswer,
+  type HealthQuestion,
+} from "./health-check.ts";
+import type { PeerTrust } from "./peer-trust.ts";
+import type { StatReporter } from "./stat-reporter.ts";
+
+/** A request as a listener hands it over. */
+export interface Arrival {
+  readonly client: ClientSide;
+  readonly method: string;
+  /** The request target as the client wrote it. */
+  readonly url: string;
+  /** `1.0`, `1.1` or `2.0`. */
+  readonly httpVersion: string;
+  readonly rawHeaders: readonly string[];
+  readonly peerAddress: string;
+  /** How this arrival's protocol reaches the app. */
+  readonly startForwarding: StartForwarding;
+}
+
+/** Asks the app whether it is ready. */
+export interface ReadinessProber {
+  probe(): Promise<boolean>;
+}
+
+/** Hears of every exchange that is over. */
+export interface ExchangeRecorder {
+  onQueued(inFlight: number): void;
+  onFinished(exchange: Exchange, nowMs: number): void;
+}
+
+export interface PipelineParts {
+  readonly clock: Clock;
+  readonly trust: PeerTrust;
+  readonly drainer: Drainer;
+  readonly prober: ReadinessProber;
+  readonly limits: RequestLimits;
+  readonly stats: StatReporter;
+  /** Absent without a concurrency limit: then nothing waits and nothing is refused. */
+  readonly gate: Gate | undefined;
+  readonly recorder: ExchangeRecorder;
+}
+
+/** The whole life of a request in the sidecar, outermost step first. README.md draws it with its exits. */
+export class Pipeline implements ExchangeContext {
+  readonly #parts: PipelineParts;
+  #inFlight = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+  }
+
+  /** Requests that are on their way to or from the app, probes excluded. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  accept(arrival: Arrival): void {
+    const { client } = arrival;
+    try {
+      // 1. Read the head once; what a stranger says with internal headers is dropped unread.
+      const trust = this.#parts.trust.of(arrival.peerAddress);
+      const head = readRequestHead(arrival.rawHeaders, trust);
+      // 2. Questions about the pod are answered here: they are no load and must not wait behind any.
+      const question = findHealthQuestion(head.userAgent, head.networkProbe);
+      if (question !== undefined) return this.#answerHealth(client, head, question);
+      // 3. What two servers could read differently goes no further.
+      checkFraming(head, arrival.httpVersion);
+      const target = toRequestTarget(arrival.url, head);
+      // 4. A request that starts keeps a draining pod up: somebody still sends here.
+      this.#parts.drainer.requestStarted();
+      const exchange = new Exchange(
+        {
+          client,
+          head,
+          method: arrival.method,
+          path: target.path,
+          host: head.originalHost ?? target.host,
+          peerAddress: arrival.peerAddress,
+          startedMs: this.#parts.clock.monotonic(),
+          isProxied: head.proxyRequest === probeTargets.activator,
+          startForwarding: arrival.startForwarding,
+        },
+        this,
+      );
+      client.listen(exchange);
+      this.#begin(exchange);
+    } catch (error) {
+      answerError(client, toSluiceError(error));
+    }
+  }
+
+  /** 9. Everything that was taken is given back, once. */
+  onFinished(exchange: Exchange): void {
+    const { gate, limits, stats, recorder, clock } = this.#parts;
+    const nowMs = clock.monotonic();
+    gate?.leave(exchange.pass);
+    if (!isBypass(exchange)) stats.requests.requestOut(nowMs, exchange.isProxied);
+    if (exchange.deadlines !== undefined) limits.stop(exchange.deadlines);
+    recorder.onFinished(exchange, nowMs);
+    this.#inFlight--;
+    if (this.#inFlight === 0) this.#onIdle?.();
+  }
+
+  onAdmitted(exchange: Exchange): void {
+    exchange.forwardedAtMs = this.#parts.clock.monotonic();
+  }
+
+  onProgress(exchange: Exchange): void {
+    if (exchange.deadlines !== undefined) this.#parts.limits.touch(exchange.deadlines);
+  }
+
+  /** Resolves when nothing is in flight. */
+  idle(): Promise<void> {
+    if (this.#inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  #begin(exchange: Exchange): void {
+    const { gate, limits, stats, recorder } = this.#parts;
+    this.#inFlight++;
+    // 5. Time limits count from here, waiting included.
+    exchange.deadlines = limits.start(exchange);
+    // 6. A kubelet's probe of the app itself is no load: neither counted nor limited.
+    if (isBypass(exchange)) return exchange.onAdmitted();
+    // 7. Counted before the gate: waiting requests are load too.
+    stats.requests.requestIn(exchange.startedMs, exchange.isProxied);
+    if (gate === undefined) return exchange.onAdmitted();
+    // 8. Through the gate now or later, and on to the app (exchange.ts); beyond the queue's depth 503 at once.
+    recorder.onQueued(gate.inFlight);
+    try {
+      gate.enter(exchange.pass);
+    } catch (error) {
+      exchange.fail(toSluiceError(error));
+    }
+  }
+
+  #answerHealth(client: ClientSide, head: RequestHead, question: HealthQuestion): void {
+    const { drainer, prober } = this.#parts;
+    const answer = decideHealthAnswer(question, drainer.isDraining, head.networkProbe, head.networkHash);
+    if (answer !== undefined) return sendHealthAnswer(client, answer);
+    prober.probe().then(
+      (isReady) => sendHealthAnswer(client, toReadinessAnswer(isReady)),
+      () => sendHealthAnswer(client, toReadinessAnswer(false)),
+    );
+  }
+}
+
+function isBypass(exchange: Exchange): boolean {
+  return (exchange.head.kubeletProbe ?? "") !== "";
+}
+
+function sendHealthAnswer(client: ClientSide, answer: HealthAnswer): void {
+  const body = Buffer.from(answer.body);
+  client.sendHead(answer.status, [...answer.headers, "Content-Length", String(body.length)]);
+  client.end(body);
+}
+
+function toSluiceError(error: unknown): SluiceError {
+  return error instanceof SluiceError ? error : new SluiceError("internal", undefined, { cause: error });
+}
