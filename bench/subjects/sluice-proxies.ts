@@ -1,0 +1,166 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { findFreePorts } from "../harness/free-port.ts";
+import { startProcess, type StartedProcess } from "../harness/started-process.ts";
+import { toRunningSubject, type Subject } from "../harness/subject.ts";
+import { temporaryFolder } from "../harness/temporary-folder.ts";
+import { waitUntilServed } from "../harness/wait-until-served.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+/** What the platform and the image pass: a sidecar stands beside every pod, so its young generation is kept small. */
+const sidecarFlags: readonly string[] = ["--max-semi-space-size=4"];
+
+/** `npm run bench` makes the bundles first. */
+function bundleOf(service: string): string {
+  return join(root, "dist", `${service}.mjs`);
+}
+
+function findMissingBundles(...services: readonly string[]): string | undefined {
+  const missing = services.filter((service) => !existsSync(bundleOf(service)));
+  return missing.length === 0
+    ? undefined
+    : `dist/${missing.join(".mjs, dist/")}.mjs is missing (npm run bundle)`;
+}
+
+interface SidecarPorts {
+  readonly main: number;
+  readonly stats: number;
+  readonly metrics: number;
+  readonly admin: number;
+}
+
+async function startSidecar(
+  limit: number,
+  upstreamPort: number,
+): Promise<{ child: StartedProcess; ports: SidecarPorts }> {
+  const [main = 0, stats = 0, metrics = 0, admin = 0, tls = 0] = await findFreePorts(5);
+  const child = startProcess({
+    command: process.execPath,
+    args: [...sidecarFlags, bundleOf("sidecar")],
+    environment: {
+      CONTAINER_CONCURRENCY: String(limit),
+      QUEUE_SERVING_PORT: String(main),
+      QUEUE_SERVING_TLS_PORT: String(tls),
+      USER_PORT: String(upstreamPort),
+      REVISION_TIMEOUT_SECONDS: "300",
+      REVISION_RESPONSE_START_TIMEOUT_SECONDS: "300",
+      REVISION_IDLE_TIMEOUT_SECONDS: "300",
+      SERVING_LOGGING_CONFIG: "",
+      SERVING_LOGGING_LEVEL: "error",
+      SERVING_NAMESPACE: "default",
+      SERVING_CONFIGURATION: "bench",
+      SERVING_REVISION: "bench-00001",
+      SERVING_SERVICE: "bench",
+      SERVING_POD: "bench-00001-pod",
+      SERVING_POD_IP: "127.0.0.1",
+      SERVING_READINESS_PROBE: `{"tcpSocket":{"port":${upstreamPort}}}`,
+      SLUICE_BIND_ADDRESS: "127.0.0.1",
+      SLUICE_STATS_PORT: String(stats),
+      SLUICE_METRICS_PORT: String(metrics),
+      SLUICE_ADMIN_PORT: String(admin),
+      SLUICE_QUIET_PERIOD: "0s",
+    },
+  });
+  await waitUntilServed(`http://127.0.0.1:${main}/`, child);
+  return { child, ports: { main, stats, metrics, admin } };
+}
+
+function createSidecarSubject(name: string, limit: number): Subject {
+  return {
+    name,
+    findMissing: () => findMissingBundles("sidecar"),
+    async start(upstreamPort) {
+      const { child, ports } = await startSidecar(limit, upstreamPort);
+      return toRunningSubject(name, `http://127.0.0.1:${ports.main}`, child);
+    },
+  };
+}
+
+export const sidecarUnlimited = createSidecarSubject("sidecar, no limit", 0);
+export const sidecarLimited = createSidecarSubject("sidecar, limit 10", 10);
+
+const chainHost = "bench.default.example.com";
+
+/** Activator and sidecar, both with everything on; a file in place of the platform's feed. */
+export const chain: Subject = {
+  name: "activator + sidecar, limit 10",
+  findMissing: () => findMissingBundles("activator", "sidecar"),
+  async start(upstreamPort) {
+    const sidecar = await startSidecar(10, upstreamPort);
+    try {
+      const activator = await startActivator(sidecar.ports);
+      return {
+        url: activator.url,
+        host: chainHost,
+        processes: { activator: activator.child, sidecar: sidecar.child },
+        stop: async () => void (await Promise.all([activator.child.stop(), sidecar.child.stop()])),
+      };
+    } catch (error) {
+      await sidecar.child.stop();
+      throw error;
+    }
+  },
+};
+
+async function startActivator(podPorts: SidecarPorts): Promise<{ child: StartedProcess; url: string }> {
+  const [publicPort = 0, internalPort = 0, adminPort = 0] = await findFreePorts(3);
+  const feed = join(temporaryFolder(), "feed.yaml");
+  // JSON is YAML.
+  writeFileSync(feed, JSON.stringify(toFeed(podPorts)));
+  const child = startProcess({
+    command: process.execPath,
+    args: [bundleOf("activator")],
+    environment: {
+      POD_NAME: "activator-0",
+      POD_IP: "127.0.0.1",
+      SLUICE_FEED: feed,
+      SLUICE_BIND_ADDRESS: "127.0.0.1",
+      SLUICE_PUBLIC_PORT: String(publicPort),
+      SLUICE_INTERNAL_PORT: String(internalPort),
+      SLUICE_ADMIN_PORT: String(adminPort),
+    },
+  });
+  const url = `http://127.0.0.1:${publicPort}`;
+  await waitUntilServed(`${url}/`, child, chainHost);
+  return { child, url };
+}
+
+function toFeed(podPorts: SidecarPorts): readonly unknown[] {
+  const now = new Date().toISOString();
+  const namespace = "default";
+  const revision = "bench-00001";
+  return [
+    {
+      kind: "service",
+      namespace,
+      name: "bench",
+      hosts: [{ host: chainHost, visibility: "public" }],
+      traffic: [{ revision, percent: 100 }],
+    },
+    {
+      kind: "revision",
+      namespace,
+      name: revision,
+      service: "bench",
+      containerConcurrency: 10,
+      protocol: "http1",
+      timeouts: { request: 300, responseStart: 0, idle: 0 },
+      annotations: {},
+      readiness: { probe: "tcp", hasStartupProbe: false },
+      reachable: true,
+      createdAt: now,
+      applied: { replicas: 1, mode: "proxy", modeSince: now },
+    },
+    {
+      kind: "pod",
+      namespace,
+      revision,
+      name: `${revision}-pod`,
+      address: "127.0.0.1",
+      ports: podPorts,
+      ready: true,
+      terminating: false,
+      startedAt: now,
+    },
+  ];
+}
