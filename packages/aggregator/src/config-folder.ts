@@ -31,6 +31,7 @@ export class ConfigFolder {
   #config: AutoscalerConfig;
   #text: string;
   #cancel: CancelTimer | undefined;
+  #lastProblem: string | undefined;
 
   /** Throws StartError when the folder cannot be read or holds a bad value: there is no last good one yet. */
   constructor(options: ConfigFolderOptions) {
@@ -55,6 +56,11 @@ export class ConfigFolder {
     return this.#config;
   }
 
+  /** Why the folder's present content is not in force; undefined while it is. */
+  get lastProblem(): string | undefined {
+    return this.#lastProblem;
+  }
+
   close(): void {
     this.#cancel?.();
     this.#watcher.close();
@@ -72,17 +78,26 @@ export class ConfigFolder {
     try {
       const data = readFolder(this.#options.path);
       const text = JSON.stringify(data);
-      if (text === this.#text) return;
+      if (text === this.#text) {
+        this.#solve();
+        return;
+      }
       const { config, problems } = parseAutoscalerConfig(data);
       if (problems.length > 0) throw new Error(problems.map(describeProblem).join("; "));
       this.#text = text;
       this.#config = config;
-      this.#failures.solved("the configuration is good again");
+      this.#solve();
       this.#options.onChange(config);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
+      this.#lastProblem = why;
       this.#failures.warn(`the configuration is refused, the last good one stays: ${why}`);
     }
+  }
+
+  #solve(): void {
+    this.#lastProblem = undefined;
+    this.#failures.solved("the configuration is good again");
   }
 }
 
