@@ -1,12 +1,11 @@
 import { defineSettings, logLevels, parseSettings, type Settings, type SettingsSource } from "@sluice/kit";
-import { hostname } from "node:os";
 
 /** Every setting of the aggregator's process; how revisions scale is in `config-autoscaler` and annotations. */
 export const aggregatorSettings = defineSettings({
   name: {
     variable: "POD_NAME",
     kind: "text",
-    default: hostname(),
+    default: "aggregator-0",
     summary: "Name of this aggregator, as the feed names it; shares out revisions among several.",
   },
   podIp: {
