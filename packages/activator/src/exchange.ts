@@ -1,6 +1,6 @@
 import type { Agent } from "node:http";
 import type { Duplex } from "node:stream";
-import { SluiceError, type Clock } from "@sluice/core";
+import { SluiceError, type Clock, type Revision, type Service } from "@sluice/core";
 import {
   DispatchForward,
   NodeForward,
@@ -25,8 +25,10 @@ import type { ActiveRevision } from "./active-revision.ts";
 import { toPhases, toServerTiming } from "./cold-start.ts";
 import type { ConcurrencyReporter } from "./concurrency-reporter.ts";
 import { answerRequestError } from "./error-response.ts";
+import { isGrpcType } from "./grpc-error.ts";
 import type { Waiter } from "./hold-queue.ts";
 import type { PodTracker } from "./pod-tracker.ts";
+import { answerWaitingPage, wantsWaitingPage } from "./waiting-page.ts";
 
 /** What all exchanges share. */
 export interface ExchangeContext {
@@ -38,6 +40,8 @@ export interface ExchangeContext {
   readonly hasServerTiming: boolean;
   /** Absent when holding is limited by the revision's own timeouts alone. */
   readonly holdLimit: DeadlineQueue<"hold"> | undefined;
+  /** For the annotations of the service that the revision belongs to. */
+  readonly findService: (revision: Revision) => Service | undefined;
   /** Whether anybody who decides about scale can be reached. */
   readonly isAutoscalerReachable: () => boolean;
   readonly onBegin: (exchange: Exchange) => void;
@@ -85,7 +89,6 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   #pod: PodTracker | undefined;
   #forwarding: Forwarding | undefined;
   #status = 0;
-  #hasLength = false;
 
   constructor(
     client: Http1Client,
@@ -119,8 +122,17 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     client.listen(this);
     this.#limits = active.limits;
     this.#deadlines = active.limits.start(this);
+    if (active.throttler.healthyPods === 0 && this.#answerWithPage()) return;
     active.throttler.submit(this);
     if (this.#state === "new") this.#hold();
+  }
+
+  /** The page comes back by itself and is counted each time, so the revision starts as if the request were held. */
+  #answerWithPage(): boolean {
+    if (!wantsWaitingPage(this.client, this.#context.findService(this.active.revision))) return false;
+    answerWaitingPage(this.client);
+    this.#finish(503);
+    return true;
   }
 
   #hold(): void {
@@ -151,11 +163,11 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     headers.length = this.#headerCount;
     headers.push("Host", toAuthority(target));
     if (upgrade !== undefined) {
-      const forwarding = new UpgradeForward(this.client, upgrade.socket, upgrade.head, this);
+      const forwarding = new UpgradeForward(this.client, upgrade.socket, upgrade.head, this, true);
       this.#forwarding = forwarding;
       forwarding.start(target, this.#request, head.upgrade ?? "");
     } else if (head.expect !== undefined || head.trailer !== undefined || this.#request.path === "*") {
-      const forwarding = new NodeForward(this.client, this, this.#context.clock);
+      const forwarding = new NodeForward(this.client, this, this.#context.clock, true);
       this.#forwarding = forwarding;
       forwarding.start(this.#context.agent, target, {
         ...this.#request,
@@ -175,7 +187,6 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
 
   onResponseHead(status: number, headers: string[]): void {
     this.#status = status;
-    this.#hasLength = headers.includes("content-length");
     if (!this.#wasHeld) return;
     const phases = toPhases(this.#heldAt, this.active.milestones, this.#context.clock.now());
     this.active.metrics.observePhases(phases);
@@ -194,8 +205,9 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
       return;
     }
     this.#blamePod(failure.error);
-    if (failure.mayHaveReachedApp || this.client.isHeadSent) this.#fail(failure.error);
-    else this.#retry(failure.error);
+    const isRetryable = failure.error.retry === "other-pod" && !failure.mayHaveReachedApp;
+    if (isRetryable && !this.client.isHeadSent) this.#retry(failure.error);
+    else this.#fail(failure.error);
   }
 
   /** The request provably never reached an app. */
@@ -231,7 +243,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     const wasWaiting = this.active.throttler.cancel(this);
     this.#forwarding?.cancel();
     if (wasWaiting) this.#fail(this.#toWaitError(kind));
-    else if (!this.isUpgraded && this.client.isHeadSent && !this.#hasLength) {
+    else if (!this.isUpgraded && this.client.isOpenEnded) {
       // As Knative ends a body of unknown length: the text says that it is not whole (reference §1.6).
       this.client.end(Buffer.from(new SluiceError("activator-request-timeout").body));
       this.#finish(this.#status);
@@ -247,8 +259,8 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
 
   #fail(error: SluiceError): void {
     const status = this.client.isHeadSent ? this.#status : error.status;
-    answerRequestError(this.client, error);
     this.#finish(status);
+    answerRequestError(this.client, error, isGrpcType(this.client.request.headers["content-type"]));
   }
 
   #leavePod(): void {

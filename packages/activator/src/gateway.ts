@@ -1,9 +1,9 @@
-import { createServer, type Server } from "node:http";
-import type { Socket } from "node:net";
+import type { Server } from "node:http";
+import { createHttp1Server } from "@sluice/dataplane";
 import { listen } from "@sluice/kit";
 import type { Pipeline } from "./pipeline.ts";
 
-const headersTimeoutMs = 60_000;
+const headerTimeoutMs = 60_000;
 /** Longer than proxies and load balancers in front keep theirs, so that it is never this side that closes first. */
 const keepAliveTimeoutMs = 620_000;
 const maxHeaderBytes = 64 * 1024;
@@ -14,21 +14,7 @@ export class Gateway {
   #port = 0;
 
   constructor(pipeline: Pipeline) {
-    this.#server = createServer(
-      {
-        headersTimeout: headersTimeoutMs,
-        // Requests are timed by their revision's limits; a body may take as long as those allow.
-        requestTimeout: 0,
-        keepAliveTimeout: keepAliveTimeoutMs,
-        maxHeaderSize: maxHeaderBytes,
-        noDelay: true,
-      },
-      (request, response) => pipeline.handleRequest(request, response),
-    );
-    // Not answered here: the pod says when it wants the body.
-    this.#server.on("checkContinue", (request, response) => pipeline.handleRequest(request, response));
-    this.#server.on("upgrade", (request, socket, head) => pipeline.handleUpgrade(request, socket, head));
-    this.#server.on("connect", (_request, socket: Socket) => refuseConnect(socket));
+    this.#server = createHttp1Server(pipeline, { headerTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes });
   }
 
   get port(): number {
@@ -48,9 +34,4 @@ export class Gateway {
   closeAll(): void {
     this.#server.closeAllConnections();
   }
-}
-
-function refuseConnect(socket: Socket): void {
-  socket.on("error", () => socket.destroy());
-  socket.end("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
 }

@@ -14,6 +14,7 @@ import type { ActiveRevision } from "./active-revision.ts";
 import { answerRequestError } from "./error-response.ts";
 import { Exchange, type ExchangeContext, type ExchangeRequest } from "./exchange.ts";
 import { toForwardHeaders, toPlainAddress } from "./forward-headers.ts";
+import { isGrpcType } from "./grpc-error.ts";
 import { normalizeHost, parseLocalName } from "./host-name.ts";
 import { decideProbeAnswer } from "./probe-answer.ts";
 import type { RevisionBook } from "./revision-book.ts";
@@ -40,6 +41,9 @@ export interface PipelineContext extends ExchangeContext {
   readonly onUnrouted: () => void;
 }
 
+/** Of a body that a pod refused, so much may have been taken and the request still goes to another pod. */
+const replayBytes = 64 * 1024;
+
 /** The whole life of a request, outermost first; what happens from `begin` on is in `Exchange`. */
 export class Pipeline {
   readonly #context: PipelineContext;
@@ -51,7 +55,7 @@ export class Pipeline {
   }
 
   handleRequest(request: IncomingMessage, response: ServerResponse): void {
-    this.#run(new Http1Client(request, response), undefined);
+    this.#run(new Http1Client(request, response, replayBytes), undefined);
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -76,7 +80,7 @@ export class Pipeline {
       const forward = this.#toForward(client, head, target, peer, upgrade);
       new Exchange(client, forward, active, this.#context).begin();
     } catch (error) {
-      answerRequestError(client, toSluiceError(error));
+      answerRequestError(client, toSluiceError(error), isGrpcType(client.request.headers["content-type"]));
     }
   }
 

@@ -1,6 +1,6 @@
 import { Agent } from "node:http";
 import { readFileSync } from "node:fs";
-import { systemClock, type Clock, type FeedObject } from "@sluice/core";
+import { systemClock, toKey, type Clock, type FeedObject } from "@sluice/core";
 import { DeadlineQueue, UpstreamPools } from "@sluice/dataplane";
 import {
   addGauge,
@@ -127,6 +127,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     nextPoint: createPointSequence(random()),
     hasServerTiming: settings.serverTiming,
     holdLimit: settings.maxHoldMs > 0 ? new DeadlineQueue("hold", settings.maxHoldMs, clock) : undefined,
+    findService: ({ namespace, service }) => routes.service(toKey({ namespace, name: service })),
     isAutoscalerReachable: () => sender.openConnections > 0,
     isDraining: () => drain.isDraining,
     onUnrouted: () => metrics.unrouted.inc(),

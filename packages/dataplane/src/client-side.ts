@@ -31,6 +31,6 @@ export interface ClientSide {
   openBody(): Readable;
   /** The request's trailers, once its body has ended. */
   readTrailers(): readonly string[];
-  /** Whether any of the body was taken, so that it cannot be sent a second time. */
+  /** Whether some of the body was taken and not kept, so that it cannot be sent a second time. */
   readonly isBodyTouched: boolean;
 }

@@ -4,7 +4,7 @@ import type { Dispatcher } from "undici";
 import type { ClientSide } from "./client-side.ts";
 import type { Forwarding, ForwardFailure, ForwardObserver, ForwardRequest } from "./forward.ts";
 import { toResponseHeaders, toTrailers } from "./response-headers.ts";
-import { toForwardFailure } from "./upstream-failure.ts";
+import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
 
 /**
  * The fast way to the app: HTTP/1.1 through undici's `dispatch`, with this object as the handler, so that a request
@@ -106,10 +106,4 @@ export class DispatchForward implements Forwarding, Dispatcher.DispatchHandler {
     this.#isDone = true;
     this.#observer.onForwarded(failure);
   }
-}
-
-/** The sidecar answered that the app saw nothing; another pod may be asked unless the body is already on its way. */
-export function toRefusal(reason: string | string[] | undefined, isBodyTouched: boolean): ForwardFailure {
-  const code = reason === "closing" ? "closing" : "queue-full";
-  return { error: new SluiceError(code), mayHaveReachedApp: isBodyTouched };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { ClientListener, ClientSide } from "./client-side.ts";
+import { BodyReplay } from "./body-replay.ts";
 import { RequestBody } from "./request-body.ts";
 
 /** A client that came over HTTP/1.1. */
@@ -8,13 +9,17 @@ export class Http1Client implements ClientSide {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   bodyBytes = 0;
+  readonly #replayBytes: number;
   #body: RequestBody | undefined;
+  #replay: BodyReplay | undefined;
   #listener: ClientListener | undefined;
   #hearsDrain = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  /** `replayBytes`: a body of which no more than that was taken can be opened again. */
+  constructor(request: IncomingMessage, response: ServerResponse, replayBytes = 0) {
     this.request = request;
     this.response = response;
+    this.#replayBytes = replayBytes;
   }
 
   get isHeadSent(): boolean {
@@ -26,7 +31,7 @@ export class Http1Client implements ClientSide {
   }
 
   get isBodyTouched(): boolean {
-    return this.#body?.isTouched === true;
+    return this.#body?.isTouched === true && this.#replay?.isWhole !== true;
   }
 
   listen(listener: ClientListener): void {
@@ -57,6 +62,7 @@ export class Http1Client implements ClientSide {
 
   end(chunk?: Uint8Array, trailers?: string[]): void {
     const { response } = this;
+    this.#dropBody();
     if (trailers !== undefined) response.addTrailers(toPairs(trailers));
     if (chunk === undefined) {
       response.end();
@@ -71,12 +77,21 @@ export class Http1Client implements ClientSide {
   }
 
   openBody(): Readable {
-    this.#body = new RequestBody(this.request);
+    // An earlier attempt lets go first, so that no byte goes to both.
+    this.#body?.destroy();
+    if (this.#replayBytes > 0) this.#replay ??= new BodyReplay(this.#replayBytes);
+    this.#body = new RequestBody(this.request, this.#replay);
     return this.#body;
   }
 
   readTrailers(): readonly string[] {
     return this.request.rawTrailers;
+  }
+
+  /** The answer is complete: what waited to be sent again, and what is still to come, is not wanted any more. */
+  #dropBody(): void {
+    this.#replay?.drop();
+    if (this.#body?.destroyed === true) this.request.resume();
   }
 
   #hearDrain(): void {

@@ -6,6 +6,7 @@ export type { Forwarding, ForwardFailure, ForwardObserver, ForwardRequest } from
 export { toForwarded } from "./forwarded.ts";
 export { Gate, GatePass, type GateOptions, type GateVisitor } from "./gate.ts";
 export { Http1Client } from "./http1-client.ts";
+export { createHttp1Server, type Http1Handler, type Http1ServerOptions } from "./http1-server.ts";
 export { NodeForward, type NodeForwardRequest } from "./node-forward.ts";
 export { readRequestHead, RequestHead, type ForwardedTrust, type HeaderTrust } from "./request-head.ts";
 export { RequestDeadlines, RequestLimits, type LimitDurations, type LimitKind } from "./request-limits.ts";

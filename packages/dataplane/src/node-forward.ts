@@ -1,10 +1,10 @@
 import { request as httpRequest, type Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import type { Clock } from "@sluice/core";
+import { headerNames, type Clock } from "@sluice/core";
 import type { ClientSide } from "./client-side.ts";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
 import { relayResponse } from "./response-relay.ts";
-import { toForwardFailure } from "./upstream-failure.ts";
+import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
 import type { Target } from "./upstream-pools.ts";
 
 /** What undici's `dispatch` cannot send. */
@@ -22,6 +22,7 @@ export class NodeForward implements Forwarding {
   readonly #client: ClientSide;
   readonly #observer: ForwardObserver;
   readonly #clock: Clock;
+  readonly #honoursRefusal: boolean;
   #request: ClientRequest | undefined;
   #response: IncomingMessage | undefined;
   #cancelContinueWait: (() => void) | undefined;
@@ -31,10 +32,12 @@ export class NodeForward implements Forwarding {
   #isDone = false;
   #isBodyStarted = false;
 
-  constructor(client: ClientSide, observer: ForwardObserver, clock: Clock) {
+  /** `honoursRefusal`: the target is a sidecar, whose `Sluice-Refused` means that the app saw nothing. */
+  constructor(client: ClientSide, observer: ForwardObserver, clock: Clock, honoursRefusal = false) {
     this.#client = client;
     this.#observer = observer;
     this.#clock = clock;
+    this.#honoursRefusal = honoursRefusal;
   }
 
   start(agent: Agent, target: Target, request: NodeForwardRequest): void {
@@ -123,6 +126,12 @@ export class NodeForward implements Forwarding {
     if (this.#isDone) return;
     this.#response = response;
     this.#cancelContinueWait?.();
+    const refusal = this.#honoursRefusal ? response.headers[headerNames.refused] : undefined;
+    if (refusal !== undefined) {
+      this.#finish(toRefusal(refusal, this.#client.isBodyTouched));
+      this.#request?.destroy();
+      return;
+    }
     this.#stopRelay = relayResponse(response, this.#client, this.#observer, {
       onRelayed: () => this.#onRelayed(),
       onRelayFailed: (error) => this.#fail(error),

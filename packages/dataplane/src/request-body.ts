@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { SluiceError } from "@sluice/core";
+import type { BodyReplay } from "./body-replay.ts";
 
 /**
  * A request's body on its way to the app. undici destroys the body that it is given when anything goes wrong; given the
@@ -9,11 +10,14 @@ import { SluiceError } from "@sluice/core";
  */
 export class RequestBody extends Readable {
   readonly #source: IncomingMessage;
+  readonly #replay: BodyReplay | undefined;
   #isAttached = false;
 
-  constructor(source: IncomingMessage) {
+  /** With `replay` the body begins with what an earlier one took, and what this one takes is kept in turn. */
+  constructor(source: IncomingMessage, replay?: BodyReplay) {
     super({ highWaterMark: 64 * 1024 });
     this.#source = source;
+    this.#replay = replay;
   }
 
   get isTouched(): boolean {
@@ -26,27 +30,34 @@ export class RequestBody extends Readable {
       return;
     }
     this.#isAttached = true;
+    for (const chunk of this.#replay?.chunks ?? []) this.push(chunk);
+    if (this.#source.readableEnded) {
+      this.push(null);
+      return;
+    }
     this.#source
       .on("data", this.#onData)
       .on("end", this.#onEnd)
       .on("error", this.#onBroken)
       .on("close", this.#onBroken);
+    this.#source.resume();
   }
 
   /**
    * What the app does not want is read and dropped, so that the client can finish and read its answer. A body that was
-   * never begun stays as it is: it may go elsewhere.
+   * never begun, or that can be sent again, stays as it is: it may go elsewhere.
    */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (!this.#isAttached) {
-      callback(error);
-      return;
+    if (this.#isAttached) {
+      this.#source.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onBroken);
+      if (this.#replay?.isWhole === true) this.#source.pause();
+      else this.#source.resume();
     }
-    this.#source.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onBroken).resume();
     callback(error);
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#replay?.add(chunk);
     if (!this.push(chunk)) this.#source.pause();
   };
 

@@ -1,10 +1,10 @@
 import { request as httpRequest, ServerResponse, type ClientRequest, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { SluiceError } from "@sluice/core";
+import { SluiceError, headerNames } from "@sluice/core";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
 import { Http1Client } from "./http1-client.ts";
 import { relayResponse } from "./response-relay.ts";
-import { toForwardFailure } from "./upstream-failure.ts";
+import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
 import type { Target } from "./upstream-pools.ts";
 
 export interface UpgradeObserver extends ForwardObserver {
@@ -32,18 +32,29 @@ export class UpgradeForward implements Forwarding {
   readonly #socket: Duplex;
   readonly #head: Buffer;
   readonly #observer: UpgradeObserver;
+  readonly #honoursRefusal: boolean;
   #request: ClientRequest | undefined;
   #appSocket: Duplex | undefined;
   #appResponse: IncomingMessage | undefined;
   #isSent = false;
   #isDone = false;
 
-  /** `head`: what the client sent right behind its request. */
-  constructor(client: Http1Client, socket: Duplex, head: Buffer, observer: UpgradeObserver) {
+  /**
+   * `head`: what the client sent right behind its request. `honoursRefusal`: the target is a sidecar, whose
+   * `Sluice-Refused` means that the app saw nothing.
+   */
+  constructor(
+    client: Http1Client,
+    socket: Duplex,
+    head: Buffer,
+    observer: UpgradeObserver,
+    honoursRefusal = false,
+  ) {
     this.#client = client;
     this.#socket = socket;
     this.#head = head;
     this.#observer = observer;
+    this.#honoursRefusal = honoursRefusal;
   }
 
   start(target: Target, request: ForwardRequest, protocol: string): void {
@@ -81,6 +92,12 @@ export class UpgradeForward implements Forwarding {
   /** The app did not agree: its answer is an ordinary one. */
   #relay(response: IncomingMessage): void {
     if (this.#isDone) return;
+    const refusal = this.#honoursRefusal ? response.headers[headerNames.refused] : undefined;
+    if (refusal !== undefined) {
+      this.#finish(toRefusal(refusal, false));
+      this.#request?.destroy();
+      return;
+    }
     this.#appResponse = response;
     relayResponse(response, this.#client, this.#observer, {
       onRelayed: () => this.#finish(undefined),

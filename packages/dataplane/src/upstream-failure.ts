@@ -43,3 +43,9 @@ export function toForwardFailure(cause: Error, isSent: boolean): ForwardFailure 
     mayHaveReachedApp: true,
   };
 }
+
+/** The sidecar answered that the app saw nothing; another pod may be asked unless the body is already on its way. */
+export function toRefusal(reason: string | string[] | undefined, isBodyTouched: boolean): ForwardFailure {
+  const code = reason === "closing" ? "closing" : "queue-full";
+  return { error: new SluiceError(code), mayHaveReachedApp: isBodyTouched };
+}

@@ -1,7 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { SluiceError, errorCatalogue, type ErrorCode } from "@sluice/core";
-import { answerError, createUpgradeClient, Http1Client } from "@sluice/dataplane";
+import { createHttp1Server, createUpgradeClient, Http1Client, type Http1Handler } from "@sluice/dataplane";
 import type { AppForwarder } from "./app-forwarder.ts";
 import type { Pipeline } from "./pipeline.ts";
 
@@ -10,48 +9,30 @@ export interface Http1ListenerOptions {
   readonly maxHeaderBytes: number;
 }
 
-/** The HTTP/1.1 front. Node's strict parser is the first judge of what is a request at all. */
+/** The HTTP/1.1 front. */
 export function createHttp1Listener(
   pipeline: Pipeline,
   forwarder: AppForwarder,
   options: Http1ListenerOptions,
 ): Server {
-  const server = createServer({
-    headersTimeout: options.headerTimeoutMs,
-    connectionsCheckingInterval: Math.min(30_000, Math.max(1, options.headerTimeoutMs / 2)),
-    maxHeaderSize: options.maxHeaderBytes,
-    // Bodies take as long as the request's own limit lets them; idle connections are the client's business.
-    requestTimeout: 0,
-    keepAliveTimeout: 0,
-    insecureHTTPParser: false,
-    // Requests without a body are done when their head is: Node need not set up a stream for them.
-    optimizeEmptyRequests: true,
-    shouldUpgradeCallback: isUpgrade,
-  });
-  // Node silently drops headers beyond a count; the bytes are limited already.
-  server.maxHeadersCount = 0;
-  const accept = (request: IncomingMessage, response: ServerResponse): void => {
-    pipeline.accept({
-      client: new Http1Client(request, response),
-      method: request.method ?? "GET",
-      url: request.url ?? "/",
-      httpVersion: request.httpVersion,
-      rawHeaders: request.rawHeaders,
-      peerAddress: request.socket.remoteAddress ?? "",
-      startForwarding: forwarder.startHttp1,
-    });
+  // Idle connections are the client's business.
+  return createHttp1Server(createHandler(pipeline, forwarder), { ...options, keepAliveTimeoutMs: 0 });
+}
+
+function createHandler(pipeline: Pipeline, forwarder: AppForwarder): Http1Handler {
+  return {
+    handleRequest: (request, response) =>
+      pipeline.accept({
+        client: new Http1Client(request, response),
+        method: request.method ?? "GET",
+        url: request.url ?? "/",
+        httpVersion: request.httpVersion,
+        rawHeaders: request.rawHeaders,
+        peerAddress: request.socket.remoteAddress ?? "",
+        startForwarding: forwarder.startHttp1,
+      }),
+    handleUpgrade: (request, socket, early) => acceptUpgrade(pipeline, forwarder, request, socket, early),
   };
-  server.on("request", accept);
-  // The app answers the expectation, or `NodeForward` does after a while.
-  server.on("checkContinue", accept);
-  server.on("upgrade", (request, socket, early) =>
-    acceptUpgrade(pipeline, forwarder, request, socket, early),
-  );
-  server.on("connect", (request, socket) => {
-    answerError(createUpgradeClient(request, socket), new SluiceError("connect-unsupported"));
-  });
-  server.on("clientError", answerUnreadable);
-  return server;
 }
 
 function acceptUpgrade(
@@ -71,56 +52,4 @@ function acceptUpgrade(
     peerAddress: request.socket.remoteAddress ?? "",
     startForwarding: (exchange) => forwarder.startUpgrade(exchange, client, socket, early),
   });
-}
-
-/**
- * Upgrades to h2c end here: RFC 9113 §3.1 has withdrawn them, and a server may go on with HTTP/1.1 (RFC 9110 §7.8). So does a
- * request that brings a body: where its bytes end would be for two parsers to agree on.
- */
-function isUpgrade(request: IncomingMessage): boolean {
-  const { upgrade, "content-length": length = "0", "transfer-encoding": coding } = request.headers;
-  return (
-    upgrade !== undefined &&
-    !/(?:^|,)\s*h2c?\s*(?:,|$)/i.test(upgrade) &&
-    length === "0" &&
-    coding === undefined
-  );
-}
-
-const codesOfParser: Readonly<Record<string, ErrorCode>> = {
-  HPE_HEADER_OVERFLOW: "headers-too-large",
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: "body-too-large",
-  ERR_HTTP_REQUEST_TIMEOUT: "client-timeout",
-};
-
-/** What is no request gets a short answer where one can still be written, and the connection ends: nothing behind it can be trusted. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) {
-    socket.destroy(error);
-    return;
-  }
-  const code = codesOfParser[error.code ?? ""] ?? "bad-request";
-  const { status, body } = errorCatalogue[code];
-  const reason = reasons[status] ?? "Bad Request";
-  socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  408: "Request Timeout",
-  413: "Content Too Large",
-  431: "Request Header Fields Too Large",
-};
-
-/** An answer that is half written must not get a second one into its middle. */
-function isAnswering(socket: Duplex): boolean {
-  const message: unknown = "_httpMessage" in socket ? socket._httpMessage : undefined;
-  return (
-    typeof message === "object" &&
-    message !== null &&
-    "headersSent" in message &&
-    message.headersSent === true
-  );
 }

@@ -1,0 +1,100 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { SluiceError, errorCatalogue, type ErrorCode } from "@sluice/core";
+import { answerError } from "./error-answer.ts";
+import { createUpgradeClient } from "./upgrade-forward.ts";
+
+export interface Http1ServerOptions {
+  readonly headerTimeoutMs: number;
+  readonly maxHeaderBytes: number;
+  /** How long a connection without a request is kept; 0 is for ever. */
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** Takes what is a request. */
+export interface Http1Handler {
+  handleRequest(request: IncomingMessage, response: ServerResponse): void;
+  /** `early`: what the client sent right behind its request. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, early: Buffer): void;
+}
+
+/** An HTTP/1.1 front. Node's strict parser is the first judge of what is a request at all. */
+export function createHttp1Server(handler: Http1Handler, options: Http1ServerOptions): Server {
+  const server = createServer({
+    headersTimeout: options.headerTimeoutMs,
+    connectionsCheckingInterval: Math.min(30_000, Math.max(1, options.headerTimeoutMs / 2)),
+    maxHeaderSize: options.maxHeaderBytes,
+    // Bodies take as long as the request's own limit lets them.
+    requestTimeout: 0,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    insecureHTTPParser: false,
+    // Requests without a body are done when their head is: Node need not set up a stream for them.
+    optimizeEmptyRequests: true,
+    shouldUpgradeCallback: isUpgrade,
+  });
+  // Node silently drops headers beyond a count; the bytes are limited already.
+  server.maxHeadersCount = 0;
+  const accept = (request: IncomingMessage, response: ServerResponse): void =>
+    handler.handleRequest(request, response);
+  server.on("request", accept);
+  // The app answers the expectation, or `NodeForward` does after a while.
+  server.on("checkContinue", accept);
+  server.on("upgrade", (request, socket, early) => handler.handleUpgrade(request, socket, early));
+  server.on("connect", (request, socket) => {
+    answerError(createUpgradeClient(request, socket), new SluiceError("connect-unsupported"));
+  });
+  server.on("clientError", answerUnreadable);
+  return server;
+}
+
+/**
+ * Upgrades to h2c end here: RFC 9113 §3.1 has withdrawn them, and a server may go on with HTTP/1.1 (RFC 9110 §7.8). So does a
+ * request that brings a body: where its bytes end would be for two parsers to agree on.
+ */
+function isUpgrade(request: IncomingMessage): boolean {
+  const { upgrade, "content-length": length = "0", "transfer-encoding": coding } = request.headers;
+  return (
+    upgrade !== undefined &&
+    !/(?:^|,)\s*h2c?\s*(?:,|$)/i.test(upgrade) &&
+    length === "0" &&
+    coding === undefined
+  );
+}
+
+const codesOfParser: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: "headers-too-large",
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: "body-too-large",
+  ERR_HTTP_REQUEST_TIMEOUT: "client-timeout",
+};
+
+/** What is no request gets a short answer where one can still be written, and the connection ends: nothing behind it can be trusted. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) {
+    socket.destroy(error);
+    return;
+  }
+  const code = codesOfParser[error.code ?? ""] ?? "bad-request";
+  const { status, body } = errorCatalogue[code];
+  const reason = reasons[status] ?? "Bad Request";
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  431: "Request Header Fields Too Large",
+};
+
+/** An answer that is half written must not get a second one into its middle. */
+function isAnswering(socket: Duplex): boolean {
+  const message: unknown = "_httpMessage" in socket ? socket._httpMessage : undefined;
+  return (
+    typeof message === "object" &&
+    message !== null &&
+    "headersSent" in message &&
+    message.headersSent === true
+  );
+}
