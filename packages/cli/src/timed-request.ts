@@ -5,6 +5,8 @@ export interface TimedAnswer {
   readonly body: string;
   /** From the first byte out to the last byte in, connection included. */
   readonly totalMs: number;
+  /** From the first byte out to the first byte of the answer's body. */
+  readonly firstByteMs: number;
   /** What the activator says the time went into; empty when it says nothing. */
   readonly serverTiming: string;
 }
@@ -29,13 +31,18 @@ export async function sendTimed(
     call.once("error", reject);
     call.once("response", (response) => {
       let body = "";
+      let firstByteMs = 0;
       response.setEncoding("utf8");
-      response.on("data", (text: string) => (body += text));
+      response.on("data", (text: string) => {
+        firstByteMs ||= performance.now() - startMs;
+        body += text;
+      });
       response.once("error", reject);
       response.once("end", () =>
         resolve({
           status: response.statusCode ?? 0,
           body,
+          firstByteMs,
           totalMs: performance.now() - startMs,
           serverTiming: String(response.headers["server-timing"] ?? ""),
         }),

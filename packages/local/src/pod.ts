@@ -54,6 +54,8 @@ export class Pod {
   #isReady = false;
   #isTerminating = false;
   #failure: Failure | undefined;
+  /** Of the run that is going on or has just ended, by container. */
+  readonly #lastWords = new Map<string, string[]>();
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -175,20 +177,23 @@ export class Pod {
       ...toAppEnvironment(this.#spec, this.#appPort),
     };
     return this.#supervise(plan.container, () =>
-      spawnGuarded({ ...plan, environment }, (text) => this.#log(plan.container, text)),
+      spawnGuarded({ ...plan, environment }, (text) => this.#hear(plan.container, text)),
     );
   }
 
   #createSidecar(place: PodAddress): SupervisedProcess {
     const variables = toSidecarEnvironment(this.#spec, this.#spec.template, place, this.#appPort);
     return this.#supervise(sidecarContainer, () =>
-      this.#services.sidecars.start(variables, (text) => this.#log(sidecarContainer, text)),
+      this.#services.sidecars.start(variables, (text) => this.#hear(sidecarContainer, text)),
     );
   }
 
   #supervise(container: string, start: () => GuardedProcess): SupervisedProcess {
     return new SupervisedProcess(this.#services.clock, start, {
-      onStart: (process) => void process.exited.then(() => this.#containerEnded()),
+      onStart: (process) => {
+        this.#lastWords.set(container, []);
+        void process.exited.then(() => this.#containerEnded());
+      },
       onCrash: ({ status, failures, delayMs }) => {
         this.#log(container, `${describeExit(status)}; starting it again in ${delayMs} ms`);
         if (failures >= crashLoopFailures) this.#fail(container, status);
@@ -202,10 +207,7 @@ export class Pod {
   }
 
   #fail(container: string, status: ExitStatus): void {
-    const lines = this.#services.logs
-      .tail(shownLines + 1, (line) => line.source === this.name && line.container === container)
-      .slice(0, -1)
-      .map((line) => line.text);
+    const lines = this.#lastWords.get(container) ?? [];
     const output = lines.length > 0 ? `; its last output: ${lines.join(" | ")}` : "; it wrote nothing";
     this.#failure = {
       reason: "CrashLoopBackOff",
@@ -227,10 +229,23 @@ export class Pod {
     if (object !== undefined) this.#services.feed.publish(object);
   }
 
+  #hear(container: string, text: string): void {
+    this.#log(container, text);
+    const words = this.#lastWords.get(container);
+    if (words === undefined || !isTelling(text)) return;
+    words.push(text.trim());
+    if (words.length > shownLines) words.shift();
+  }
+
   #log(container: string, text: string): void {
     const at = new Date(this.#services.clock.now()).toISOString();
     this.#services.logs.add({ at, source: this.name, container, text });
   }
+}
+
+/** Not what surrounds an error's message in the output of a Node program that it ended. */
+function isTelling(text: string): boolean {
+  return !/^\s*(at .*|\^*|[{}]|throw err;|Node\.js v.*|node:internal.*)$/.test(text);
 }
 
 function describeExit(status: ExitStatus): string {

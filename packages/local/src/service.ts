@@ -180,6 +180,8 @@ function toMemberSpecs(
         SLUICE_PUBLIC_PORT: String(ports.public),
         SLUICE_INTERNAL_PORT: String(ports.internal),
         SLUICE_ADMIN_PORT: String(ports.admin),
+        // Everybody here is at home, so every held request may say what it waited for.
+        SLUICE_SERVER_TIMING: "true",
       },
     },
   ];
