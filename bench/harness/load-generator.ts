@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { findProgram } from "./find-program.ts";
 import { startProcess } from "./started-process.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -78,7 +78,7 @@ interface AutocannonResult {
 }
 
 async function runAutocannon(load: Load): Promise<LoadResult> {
-  const program = createRequire(import.meta.url).resolve("autocannon/autocannon.js");
+  const program = fileURLToPath(import.meta.resolve("autocannon"));
   const host = load.host === undefined ? [] : ["-H", `Host=${load.host}`];
   const body = load.bodyBytes === undefined ? [] : ["-m", "POST", "-b", "x".repeat(load.bodyBytes)];
   const args = [program, "-j", "-n", "-c", String(load.connections), "-d", String(load.seconds)];
