@@ -63,7 +63,9 @@ class Scene {
 
   stat(stat: Parameters<typeof createStat>[0] = {}): void {
     const timestamp = Math.floor(this.clock.now() / 1000);
-    if (this.#scaler.record(createStat({ timestamp, ...stat }), this.time.nowMs())) this.evaluate();
+    const whole = createStat({ timestamp, ...stat });
+    const isUrgent = this.#scaler.record(whole, this.time.toSecond(whole.timestamp), this.time.nowMs());
+    if (isUrgent) this.evaluate();
   }
 
   evaluate(): void {

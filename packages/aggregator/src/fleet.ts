@@ -32,6 +32,8 @@ export interface FleetOptions {
   readonly config: AutoscalerConfig;
   /** Whether this aggregator decides for a revision. */
   readonly isOwned: (key: ObjectKey) => boolean;
+  /** Stats of a revision that turned out to be another aggregator's. */
+  readonly onForeignStats: (key: ObjectKey, stats: readonly Stat[]) => void;
   readonly log: Logger;
 }
 
@@ -76,15 +78,21 @@ export class Fleet {
   /** A stat that arrived. One that ends zero is decided on before this returns. */
   record(key: ObjectKey, stat: Stat): StatFate {
     if (!isPlausible(stat)) return "refused";
-    const nowMs = this.#options.time.nowMs();
+    const { time, feed } = this.#options;
     const scaler = this.#scalers.get(key);
     if (scaler !== undefined) {
-      if (scaler.record(stat, nowMs)) this.evaluate(key, scaler);
+      if (scaler.record(stat, time.toSecond(stat.timestamp), time.nowMs())) this.evaluate(key, scaler);
       return "recorded";
     }
-    if (this.#options.feed.revisions.has(key)) return "not-owned";
-    this.pending.add(key, stat, nowMs);
+    if (feed.revisions.has(key)) return "not-owned";
+    this.keep(key, stat);
     return "pending";
+  }
+
+  /** Keeps a stat for a while: this aggregator may be the one that needs it soon. */
+  keep(key: ObjectKey, stat: Stat): void {
+    const { time } = this.#options;
+    this.pending.add(key, stat, time.toSecond(stat.timestamp), time.nowMs());
   }
 
   evaluate(key: ObjectKey, scaler: RevisionScaler): void {
@@ -101,7 +109,7 @@ export class Fleet {
     const known = this.#scalers.get(key);
     const spec = this.#resolve(key, revision, isNewConfig ? undefined : known);
     if (!spec.isKpa || !this.#options.isOwned(key)) {
-      this.#scalers.delete(key);
+      this.#leave(key);
       return;
     }
     const facts = { revision, spec, readyPods: this.#options.feed.countReady(key) };
@@ -112,12 +120,24 @@ export class Fleet {
   /** A revision that is new here, with the stats that came before it. */
   #adopt(key: ObjectKey, scaler: RevisionScaler): RevisionScaler {
     this.#scalers.set(key, scaler);
-    for (const { stat, atMs } of this.pending.take(key, this.#options.time.nowMs())) {
-      scaler.record(stat, atMs);
+    for (const { stat, second, atMs } of this.pending.take(key, this.#options.time.nowMs())) {
+      scaler.record(stat, second, atMs);
     }
     return scaler;
   }
 
+  /** Somebody else decides about it. */
+  #leave(key: ObjectKey): void {
+    this.#scalers.delete(key);
+    const stats = this.pending.take(key, this.#options.time.nowMs());
+    if (stats.length === 0) return;
+    this.#options.onForeignStats(
+      key,
+      stats.map(({ stat }) => stat),
+    );
+  }
+
+  /** Gone from the feed: nobody decides about it any more. */
   #drop(key: ObjectKey): void {
     this.#scalers.delete(key);
     this.#reported.delete(key);

@@ -2,6 +2,8 @@ import type { ObjectKey, Stat } from "@sluice/core";
 
 interface PendingStat {
   readonly stat: Stat;
+  /** The second that it is about; its stamp is too old to say so later. */
+  readonly second: number;
   readonly atMs: number;
 }
 
@@ -10,7 +12,8 @@ const maxStats = 10_000;
 const maxPerRevision = 100;
 
 /**
- * Stats of revisions that the feed has not named yet: the first request can be faster than the feed. Kept for ten
+ * Stats that nobody can use yet: of revisions that the feed has not named (the first request can be faster than the
+ * feed), and of revisions whose aggregator has just died. Kept for ten
  * seconds, the newest of each revision, and never more than a fixed number in all.
  */
 export class PendingStats {
@@ -21,7 +24,7 @@ export class PendingStats {
     return this.#count;
   }
 
-  add(key: ObjectKey, stat: Stat, nowMs: number): void {
+  add(key: ObjectKey, stat: Stat, second: number, nowMs: number): void {
     if (this.#count >= maxStats) this.#dropOldest(nowMs);
     let stats = this.#byRevision.get(key);
     if (stats === undefined) {
@@ -32,7 +35,7 @@ export class PendingStats {
       stats.shift();
       this.#count--;
     }
-    stats.push({ stat, atMs: nowMs });
+    stats.push({ stat, second, atMs: nowMs });
     this.#count++;
   }
 

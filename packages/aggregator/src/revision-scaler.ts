@@ -1,6 +1,6 @@
 import type { Applied, Decision, Revision, ScalingSpec, Stat } from "@sluice/core";
 import { decideIdleFromMs } from "./activity-gate.ts";
-import { DecisionHistory, isSameDecision } from "./decision-history.ts";
+import { isSameDecision } from "./decision-history.ts";
 import { decideRule, describeDecision, type ReasonFacts } from "./decision-reason.ts";
 import { createPodsState, decidePods, type PodsAnswer, type PodsState } from "./decide-pods.ts";
 import {
@@ -41,7 +41,6 @@ const reportDelaySeconds = 2;
 /** Everything about one revision that this aggregator decides for: its load, its states, its last decision. */
 export class RevisionScaler {
   readonly load: RevisionLoad;
-  readonly history = new DecisionHistory();
   readonly #time: SteadyTime;
   readonly #owner: string;
   #facts: RevisionFacts;
@@ -116,8 +115,8 @@ export class RevisionScaler {
   }
 
   /** Takes a plausible stat. Returns whether the decision cannot wait for the next evaluation. */
-  record(stat: Stat, nowMs: number): boolean {
-    this.load.record(stat, this.#time.toSecond(stat.timestamp), nowMs);
+  record(stat: Stat, second: number, nowMs: number): boolean {
+    this.load.record(stat, second, nowMs);
     return stat.averageConcurrentRequests > 0 && this.isAtZero;
   }
 
@@ -230,7 +229,6 @@ export class RevisionScaler {
     };
     if (this.#decision !== undefined && isSameDecision(this.#decision, decision)) return undefined;
     this.#decision = decision;
-    this.history.push(decision);
     return decision;
   }
 

@@ -1,13 +1,11 @@
 import type { Decision, ObjectKey } from "@sluice/core";
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { answerJson, answerTagged, type AdminRoute, type WatchHub } from "@sluice/kit";
+import { answerJson, answerTagged, type AdminRoute } from "@sluice/kit";
+import type { DecisionBook } from "./decision-book.ts";
 
 export interface ScaleRoutesOptions {
-  readonly hub: WatchHub<Decision>;
-  /** The decision that is in force. */
-  readonly find: (key: ObjectKey) => Decision | undefined;
-  readonly findHistory: (key: ObjectKey) => readonly Decision[];
+  readonly book: DecisionBook;
   /** Why there is no decision, for the 404. */
   readonly explainMissing: (key: ObjectKey) => string;
 }
@@ -17,13 +15,13 @@ export const scalePath = "/v1/scale";
 /** The HTTP scale endpoint (DESIGN §4.4): list and watch, one decision, and how it came about. */
 export function createScaleRoutes(options: ScaleRoutesOptions): readonly AdminRoute[] {
   return [
-    { method: "GET", path: scalePath, handle: (request) => options.hub.answer(request) },
+    { method: "GET", path: scalePath, handle: (request) => options.book.hub.answer(request) },
     {
       method: "GET",
       path: `${scalePath}/:namespace/:name`,
       handle({ request, response, parameters }) {
         const key = toObjectKey(parameters);
-        const decision = options.find(key);
+        const decision = options.book.find(key);
         if (decision === undefined) answerJson(response, 404, { error: options.explainMissing(key) });
         else answerDecision(request, response, decision);
       },
@@ -33,7 +31,7 @@ export function createScaleRoutes(options: ScaleRoutesOptions): readonly AdminRo
       path: `${scalePath}/:namespace/:name/history`,
       handle({ response, parameters }) {
         const key = toObjectKey(parameters);
-        const items = options.findHistory(key);
+        const items = options.book.historyOf(key);
         if (items.length === 0) answerJson(response, 404, { error: options.explainMissing(key) });
         else answerJson(response, 200, { items });
       },

@@ -7,15 +7,17 @@ import {
   type ObjectKey,
   type RevisionStat,
 } from "@sluice/core";
-import { AdminServer, openFeed, WatchHub, type Logger, type Stage, type TokenSource } from "@sluice/kit";
+import { AdminServer, openFeed, type Logger, type Stage, type TokenSource } from "@sluice/kit";
 import { readFileSync } from "node:fs";
 import { createAggregatorMetrics } from "./aggregator-metrics.ts";
 import type { AggregatorSettings } from "./aggregator-settings.ts";
 import { ConfigFolder } from "./config-folder.ts";
+import { DecisionBook } from "./decision-book.ts";
 import { EvaluationLoop } from "./evaluation-loop.ts";
 import { FeedView, type FeedChange } from "./feed-view.ts";
 import { Fleet } from "./fleet.ts";
 import { Hearing } from "./hearing.ts";
+import { Membership } from "./membership.ts";
 import { PodScraper } from "./pod-scraper.ts";
 import { createScaleRoutes } from "./scale-routes.ts";
 import { StatClient } from "./stat-client.ts";
@@ -37,12 +39,30 @@ export interface Aggregator {
 
 /** Creates everything, joins it, and starts it. The way of a stat is in the package's README. */
 export async function startAggregator(options: AggregatorOptions): Promise<Aggregator> {
-  const { settings, clock, log } = options;
-  const time = new SteadyTime(clock);
+  const { settings, clock, random, log } = options;
   const token = toTokenSource(settings.tokenFile);
+  const time = new SteadyTime(clock);
   const feedView = new FeedView();
   const hearing = new Hearing(time);
-  const hub = new WatchHub<Decision>({ clock });
+  const book = new DecisionBook(clock);
+  const membership = new Membership({
+    self: settings.name,
+    token,
+    clock,
+    random,
+    log,
+    onDecision: (decision) => believe(decision),
+    onChange() {
+      fleet.reassign();
+      // What the new owner said while somebody else was thought to be the owner was not believed then.
+      for (const decision of membership.decisions()) believe(decision);
+    },
+  });
+  const believe = (decision: Decision): void => {
+    const key = toKey(decision);
+    const isOwner = decision.owner === membership.ownerOf(key) && decision.owner !== settings.name;
+    if (isOwner && feedView.revisions.has(key)) book.put(key, decision);
+  };
   const configFolder =
     settings.configFolder === undefined
       ? undefined
@@ -53,21 +73,35 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
     feed: feedView,
     hearing,
     config: configFolder?.config ?? defaultAutoscalerConfig,
-    isOwned: () => true,
-    sink: {
-      put: (key, decision) => void hub.set(key, decision),
-      delete: (key) => void hub.delete(key),
+    isOwned: (key) => membership.isOwned(key),
+    onForeignStats: (key, stats) => {
+      const [namespace = "", name = ""] = key.split("/");
+      forward(stats.map((stat) => ({ namespace, name, stat })));
     },
+    sink: book,
     log,
   });
   const metrics = createAggregatorMetrics({
     countRevisions: () => fleet.scalers.size,
     countConnections: () => hearing.connectionCount,
     countPendingStats: () => fleet.pending.count,
-    countWatchers: () => hub.watcherCount,
+    countWatchers: () => book.hub.watcherCount,
   });
-  const record = (batch: readonly RevisionStat[]): void => {
-    for (const message of batch) metrics.stats.inc({ fate: fleet.record(toKey(message), message.stat) });
+  const forward = (batch: readonly RevisionStat[]): void => {
+    const left = membership.forward(batch);
+    metrics.stats.inc({ fate: "forwarded" }, batch.length - left.length);
+    // Their aggregator cannot be reached; if it is dead, this one may be its heir.
+    for (const message of left) fleet.keep(toKey(message), message.stat);
+    if (left.length > 0) metrics.stats.inc({ fate: "pending" }, left.length);
+  };
+  const record = (batch: readonly RevisionStat[], isForwarded: boolean): void => {
+    const foreign: RevisionStat[] = [];
+    for (const message of batch) {
+      const fate = fleet.record(toKey(message), message.stat);
+      if (fate === "not-owned" && !isForwarded) foreign.push(message);
+      else metrics.stats.inc({ fate });
+    }
+    if (foreign.length > 0) forward(foreign);
   };
   const statServer = new StatServer({
     clock,
@@ -86,7 +120,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
     onFailure: (scaler) => scaler.load.markActive(time.nowMs()),
     onScraped: (tookMs, isComplete) =>
       metrics.scrapes.observe({ result: isComplete ? "complete" : "failed" }, tookMs / 1000),
-    random: options.random,
+    random,
     log,
   });
   const loop = new EvaluationLoop<ObjectKey>({
@@ -101,7 +135,10 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
     },
   });
   const applyChange = (change: FeedChange): void => {
-    if (change.membersChanged) hearing.setActivators(feedView.activators.keys());
+    if (change.membersChanged) {
+      hearing.setActivators(feedView.activators.keys());
+      membership.setMembers(feedView.aggregators);
+    }
     fleet.apply(change);
   };
   const server = new AdminServer({
@@ -109,13 +146,8 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
     port: settings.port,
     log,
     metrics: metrics.registry,
-    findUnready: () => (hub.isListed ? undefined : "the feed has not been read yet"),
-    routes: createScaleRoutes({
-      hub,
-      find: (key) => fleet.scalers.get(key)?.decision,
-      findHistory: (key) => fleet.scalers.get(key)?.history.entries ?? [],
-      explainMissing: (key) => explainMissing(key, feedView, hub.isListed),
-    }),
+    findUnready: () => (book.hub.isListed ? undefined : "the feed has not been read yet"),
+    routes: createScaleRoutes({ book, explainMissing: (key) => explainMissing(key, feedView, membership) }),
     ...(token === undefined ? {} : { token }),
     onUpgrade: statServer.upgrade,
   });
@@ -123,12 +155,12 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
   const feed = openFeed(settings.feed, {
     log,
     clock,
-    random: options.random,
+    random,
     acknowledgeAs: settings.name,
     ...(token === undefined ? {} : { token }),
     onSnapshot: (objects: ReadonlyMap<string, FeedObject>) => {
       applyChange(feedView.replaceAll(objects.values()));
-      hub.markListed();
+      book.hub.markListed();
     },
     onPut: (_key, object) => applyChange(feedView.put(object)),
     onDelete: (_key, previous) => {
@@ -154,7 +186,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
         timeoutMs: 5000,
         async run() {
           statServer.close();
-          hub.close();
+          book.hub.close();
           await server.close();
         },
       },
@@ -163,7 +195,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
         timeoutMs: 5000,
         async run() {
           configFolder?.close();
-          await Promise.all([feed.close(), statClient.close()]);
+          await Promise.all([feed.close(), membership.close(), statClient.close()]);
         },
       },
     ],
@@ -175,9 +207,9 @@ function toTokenSource(file: string | undefined): TokenSource | undefined {
   return file === undefined ? undefined : () => readFileSync(file, "utf8").trim();
 }
 
-function explainMissing(key: ObjectKey, feed: FeedView, isListed: boolean): string {
-  if (!isListed) return "the feed has not been read yet; try again";
-  const revision = feed.revisions.get(key);
-  if (revision === undefined) return `the feed names no revision ${key}`;
-  return `revision ${key} has no decision yet: nothing is known about its load`;
+function explainMissing(key: ObjectKey, feed: FeedView, membership: Membership): string {
+  if (!feed.revisions.has(key)) return `the feed names no revision ${key}`;
+  const owner = membership.ownerOf(key);
+  if (owner === undefined) return `no aggregator is a member yet that could decide about ${key}`;
+  return `revision ${key} has no decision of ${owner} yet: nothing is known about its load`;
 }

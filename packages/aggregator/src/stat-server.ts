@@ -1,14 +1,16 @@
 import { decodeStatBatch, type CancelTimer, type Clock, type RevisionStat } from "@sluice/core";
 import { LogOnce, type Logger } from "@sluice/kit";
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import type { Hearing, StatConnection } from "./hearing.ts";
+import { forwarderHeader } from "./peer.ts";
 
 export interface StatServerOptions {
   readonly clock: Clock;
   readonly hearing: Hearing;
-  readonly onBatch: (batch: readonly RevisionStat[]) => void;
+  /** `isForwarded`: another aggregator sent it here, so it goes no further. */
+  readonly onBatch: (batch: readonly RevisionStat[], isForwarded: boolean) => void;
   /** A message that is no batch of stats. */
   readonly onBadMessage: () => void;
   readonly log: Logger;
@@ -22,8 +24,12 @@ const silenceMs = 10_000;
 /** Knative's close for a server that goes away: the client comes back at once. */
 const restartingCode = 1012;
 
-interface Peer extends StatConnection {
+/** Names an activator in its handshake. Knative's do not; they are known by their first stat. */
+const activatorHeader = "sluice-activator";
+
+interface Sender extends StatConnection {
   readonly socket: WebSocket;
+  readonly isForwarder: boolean;
   heardAtMs: number;
 }
 
@@ -36,7 +42,7 @@ export class StatServer {
     perMessageDeflate: false,
     clientTracking: false,
   });
-  readonly #peers = new Set<Peer>();
+  readonly #senders = new Set<Sender>();
   readonly #failures: LogOnce;
   #cancelPing: CancelTimer | undefined;
 
@@ -47,57 +53,68 @@ export class StatServer {
 
   /** Takes over a connection that asked for an upgrade and may. */
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket));
+    this.#server.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#accept(webSocket, request.headers),
+    );
   };
 
   /** Tells every client to come back elsewhere or later. */
   close(): void {
     this.#cancelPing?.();
     this.#cancelPing = undefined;
-    for (const { socket } of this.#peers) socket.close(restartingCode, "Restarting");
+    for (const { socket } of this.#senders) socket.close(restartingCode, "Restarting");
     this.#server.close();
   }
 
-  #accept(socket: WebSocket): void {
-    const peer: Peer = { socket, names: new Set(), heardAtMs: this.#options.clock.monotonic() };
-    this.#peers.add(peer);
-    this.#options.hearing.open(peer);
-    socket.on("message", (data, isBinary) => this.#read(peer, data, isBinary));
-    socket.on("pong", () => this.#noteHeard(peer));
-    socket.on("ping", () => this.#noteHeard(peer));
+  #accept(socket: WebSocket, headers: IncomingHttpHeaders): void {
+    const name = headers[activatorHeader];
+    const sender: Sender = {
+      socket,
+      isForwarder: headers[forwarderHeader] !== undefined,
+      names: new Set(typeof name === "string" ? [name] : []),
+      heardAtMs: this.#options.clock.monotonic(),
+    };
+    this.#senders.add(sender);
+    // Who forwards is no activator, and its silence says nothing.
+    if (!sender.isForwarder) this.#options.hearing.open(sender);
+    socket.on("message", (data, isBinary) => this.#read(sender, data, isBinary));
+    socket.on("pong", () => this.#noteHeard(sender));
+    socket.on("ping", () => this.#noteHeard(sender));
     socket.on("error", (error) => this.#failures.warn("a stats connection failed", { error }));
     socket.on("close", () => {
-      this.#peers.delete(peer);
-      this.#options.hearing.close(peer);
+      this.#senders.delete(sender);
+      this.#options.hearing.close(sender);
     });
     this.#cancelPing ??= this.#options.clock.setTimer(() => this.#ping(), pingMs);
   }
 
-  #read(peer: Peer, data: RawData, isBinary: boolean): void {
-    this.#noteHeard(peer);
+  #read(sender: Sender, data: RawData, isBinary: boolean): void {
+    this.#noteHeard(sender);
     try {
       if (!isBinary || !Buffer.isBuffer(data)) throw new TypeError("stats are binary messages");
       const batch = decodeStatBatch(data);
       const name = batch[0]?.stat.podName;
-      if (name !== undefined && name !== "") this.#options.hearing.identify(peer, name);
-      this.#options.onBatch(batch);
+      if (name !== undefined && name !== "" && !sender.isForwarder) {
+        this.#options.hearing.identify(sender, name);
+      }
+      this.#options.onBatch(batch, sender.isForwarder);
     } catch (error) {
       this.#options.onBadMessage();
       this.#failures.warn("a message on a stats connection is dropped", { error });
     }
   }
 
-  #noteHeard(peer: Peer): void {
-    peer.heardAtMs = this.#options.clock.monotonic();
+  #noteHeard(sender: Sender): void {
+    sender.heardAtMs = this.#options.clock.monotonic();
   }
 
   #ping(): void {
     const nowMs = this.#options.clock.monotonic();
-    for (const { socket, heardAtMs } of this.#peers) {
+    for (const { socket, heardAtMs } of this.#senders) {
       if (nowMs - heardAtMs > silenceMs) socket.terminate();
       else socket.ping();
     }
     this.#cancelPing =
-      this.#peers.size === 0 ? undefined : this.#options.clock.setTimer(() => this.#ping(), pingMs);
+      this.#senders.size === 0 ? undefined : this.#options.clock.setTimer(() => this.#ping(), pingMs);
   }
 }
