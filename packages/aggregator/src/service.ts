@@ -7,7 +7,8 @@ import {
   type ObjectKey,
   type RevisionStat,
 } from "@sluice/core";
-import { AdminServer, createTokenFile, openFeed, type Logger, type Stage } from "@sluice/kit";
+import { AdminServer, openFeed, type Logger, type Stage, type TokenSource } from "@sluice/kit";
+import { readFileSync } from "node:fs";
 import { createAggregatorMetrics } from "./aggregator-metrics.ts";
 import type { AggregatorSettings } from "./aggregator-settings.ts";
 import { ConfigFolder } from "./config-folder.ts";
@@ -39,7 +40,7 @@ export interface Aggregator {
 /** Creates everything, joins it, and starts it. The way of a stat is in the package's README. */
 export async function startAggregator(options: AggregatorOptions): Promise<Aggregator> {
   const { settings, clock, random, log } = options;
-  const token = settings.tokenFile === undefined ? undefined : createTokenFile(settings.tokenFile);
+  const token = toTokenSource(settings.tokenFile);
   const time = new SteadyTime(clock);
   const feedView = new FeedView();
   const hearing = new Hearing(time);
@@ -199,6 +200,11 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
       },
     ],
   };
+}
+
+/** Mounted tokens rotate, so the file is read at each use. */
+function toTokenSource(file: string | undefined): TokenSource | undefined {
+  return file === undefined ? undefined : () => readFileSync(file, "utf8").trim();
 }
 
 function explainMissing(key: ObjectKey, feed: FeedView, membership: Membership): string {

@@ -26,12 +26,13 @@ export class ChildPlatform {
   readonly control: ControlClient;
   /** Of `sluice up` itself. */
   readonly pid: number;
+  /** Of its control socket. */
+  readonly folder: string;
   readonly #process: GuardedProcess;
-  readonly #folder: string;
 
   private constructor(process: GuardedProcess, folder: string) {
     this.#process = process;
-    this.#folder = folder;
+    this.folder = folder;
     this.pid = process.pid;
     this.control = new ControlClient(folder);
   }
@@ -84,14 +85,7 @@ export class ChildPlatform {
     const timer = setTimeout(() => this.#process.kill(), stopLimitMs);
     const { code } = await this.#process.closed;
     clearTimeout(timer);
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
     return code ?? 1;
-  }
-
-  /** As `kill -9` of `sluice up`. */
-  async kill(): Promise<void> {
-    this.#process.signal("SIGKILL");
-    await this.#process.closed;
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 
 /**
@@ -76,7 +77,9 @@ export function spawnGuarded(spec: ProcessSpec, onLine: OutputLine): GuardedProc
       resolve({ code: code ?? undefined, signal: signal ?? undefined });
     });
     child.once("error", (error) => {
-      onLine(error.message);
+      // The system names the program, whichever of the two is missing.
+      const isFolderThere = existsSync(spec.workingDirectory);
+      onLine(isFolderThere ? error.message : `its working folder ${spec.workingDirectory} does not exist`);
       resolve({ code: 127, signal: undefined });
     });
   });

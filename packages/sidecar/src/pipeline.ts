@@ -79,8 +79,10 @@ export class Pipeline implements ExchangeContext {
       // 1. Read the head once; what a stranger says with internal headers is dropped unread.
       const trust = this.#parts.trust.of(arrival.peerAddress);
       const head = readRequestHead(arrival.rawHeaders, trust);
-      // 2. Questions about the pod are answered here: they are no load and must not wait behind any.
-      const question = findHealthQuestion(head.userAgent, head.networkProbe);
+      // 2. Questions about the pod are answered here: they are no load and must not wait behind any. What an activator
+      // forwards is a request, whatever user agent its client claims to be.
+      const isProxied = head.proxyRequest === probeTargets.activator;
+      const question = isProxied ? undefined : findHealthQuestion(head.userAgent, head.networkProbe);
       if (question !== undefined) return this.#answerHealth(client, head, question);
       // 3. What two servers could read differently goes no further.
       checkFraming(head, arrival.httpVersion);
@@ -96,7 +98,7 @@ export class Pipeline implements ExchangeContext {
           host: head.originalHost ?? target.host,
           peerAddress: arrival.peerAddress,
           startedMs: this.#parts.clock.monotonic(),
-          isProxied: head.proxyRequest === probeTargets.activator,
+          isProxied,
           startForwarding: arrival.startForwarding,
         },
         this,
