@@ -1,23 +1,24 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Bench } from "./harness/bench.ts";
+import type { Bench, BenchOptions } from "./harness/bench.ts";
 import { describeMachine, readMachineFacts } from "./harness/machine-facts.ts";
 import { printTable } from "./harness/table.ts";
 
-const usage = `usage: npm run bench [-- [name…] [--seconds 3] [--rounds 3] [--json] [--list]]
+const usage = `usage: npm run bench [-- [name…] [--seconds 3] [--rounds n] [--json] [--list]]
 Without names every bench runs. Tables go to standard output, progress to standard error.
 `;
 
 /** Every file beside this one is a bench, named as its file. */
-async function loadBenches(): Promise<Map<string, Bench>> {
-  const benches = new Map<string, Bench>();
+function findNames(): readonly string[] {
   const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith(".ts") && file !== "main.ts");
-  for (const file of files.toSorted()) {
-    const module = (await import(join(import.meta.dirname, file))) as { bench: Bench };
-    benches.set(file.replace(/\.ts$/, ""), module.bench);
-  }
-  return benches;
+  return files.map((file) => file.replace(/\.ts$/, "")).toSorted();
+}
+
+async function loadBench(name: string): Promise<Bench> {
+  const module = (await import(join(import.meta.dirname, `${name}.ts`))) as { bench?: Bench };
+  if (module.bench === undefined) throw new Error(`bench/${name}.ts exports no bench`);
+  return module.bench;
 }
 
 async function main(): Promise<number> {
@@ -25,49 +26,46 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       seconds: { type: "string", default: "3" },
-      rounds: { type: "string", default: "3" },
+      rounds: { type: "string" },
       json: { type: "boolean", default: false },
       list: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  const benches = await loadBenches();
+  const names = findNames();
   if (values.help || values.list) {
-    const lines = [...benches].map(([name, { question }]) => `  ${name.padEnd(20)} ${question}\n`);
-    process.stdout.write((values.help ? usage : "") + lines.join(""));
+    process.stdout.write(values.help ? usage : "");
+    for (const name of names)
+      process.stdout.write(`  ${name.padEnd(14)} ${(await loadBench(name)).question}\n`);
     return 0;
   }
-  const unknown = positionals.filter((name) => !benches.has(name));
-  const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];
-  if (unknown.length > 0 || !(seconds >= 1) || !(rounds >= 1)) {
+  const unknown = positionals.filter((name) => !names.includes(name));
+  const seconds = Number(values.seconds);
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (unknown.length > 0 || !(seconds >= 1) || !((rounds ?? 1) >= 1)) {
     const hint = `there is no bench ${unknown.join(", ")}; --list shows them\n`;
     process.stderr.write(unknown.length > 0 ? hint : usage);
     return 64;
   }
-  await runBenches(benches, positionals.length > 0 ? positionals : [...benches.keys()], {
-    seconds,
-    rounds,
-    isJson: values.json,
-  });
+  const wanted = positionals.length > 0 ? positionals : names;
+  await runBenches(wanted, { seconds, ...(rounds !== undefined && { rounds }), log: logLine }, values.json);
   return 0;
 }
 
-async function runBenches(
-  benches: ReadonlyMap<string, Bench>,
-  names: readonly string[],
-  options: { readonly seconds: number; readonly rounds: number; readonly isJson: boolean },
-): Promise<void> {
+function logLine(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function runBenches(names: readonly string[], options: BenchOptions, isJson: boolean): Promise<void> {
   const machine = readMachineFacts();
-  const log = (line: string): void => void process.stderr.write(`${line}\n`);
   const results = [];
-  if (!options.isJson) process.stdout.write(`${describeMachine(machine)}\n\n`);
+  if (!isJson) process.stdout.write(`${describeMachine(machine)}\n\n`);
   for (const name of names) {
-    const tables = await benches.get(name)?.run({ seconds: options.seconds, rounds: options.rounds, log });
+    const tables = await (await loadBench(name)).run(options);
     results.push({ name, tables });
-    if (!options.isJson) process.stdout.write(`${tables?.map(printTable).join("\n")}\n`);
+    if (!isJson) process.stdout.write(`${tables.map(printTable).join("\n")}\n`);
   }
-  if (options.isJson)
-    process.stdout.write(`${JSON.stringify({ machine, ...options, results }, undefined, 2)}\n`);
+  if (isJson) process.stdout.write(`${JSON.stringify({ machine, ...options, results }, undefined, 2)}\n`);
 }
 
 process.exitCode = await main();

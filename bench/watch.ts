@@ -10,6 +10,7 @@ const watcherCounts = [1, 10, 50, 200];
 const revisionCount = 10_000;
 const podsPerRevision = 10;
 const changesPerRound = 200;
+const defaultRounds = 3;
 
 /** Server and readers share this process, so the figures hold the cost of both sides. */
 interface Served {
@@ -98,7 +99,7 @@ async function benchFanOut(options: BenchOptions): Promise<Table> {
   const rows: (readonly Cell[])[] = [];
   for (const watchers of watcherCounts) {
     options.log(`fan-out to ${watchers} watchers`);
-    rows.push(await measureFanOut(watchers, options.rounds));
+    rows.push(await measureFanOut(watchers, options.rounds ?? defaultRounds));
   }
   return {
     title: "One changed pod, until the last watcher has it",
@@ -129,7 +130,7 @@ async function benchSnapshot(options: BenchOptions): Promise<Table> {
       Promise.resolve(served.hub.replaceAll(pods.map((pod) => [toFeedKey(pod), pod]))),
     );
     const readTimes: number[] = [];
-    for (let round = 0; round < options.rounds; round++) {
+    for (let round = 0; round < (options.rounds ?? defaultRounds); round++) {
       const reader = openFeed(`http://127.0.0.1:${served.port}/v1/feed`, { log });
       readers.push(reader);
       readTimes.push(await timeOf(() => reader.ready));

@@ -1,10 +1,10 @@
 import type { Table } from "./table.ts";
 
 export interface BenchOptions {
-  /** Length of one measurement. */
+  /** Length of one measurement under load. */
   readonly seconds: number;
-  /** Measurements of each figure; the median is shown. */
-  readonly rounds: number;
+  /** Measurements of each figure, of which the median is shown; each bench has its own default. */
+  readonly rounds?: number;
   /** Progress, on standard error. */
   readonly log: (line: string) => void;
 }

@@ -38,6 +38,7 @@ interface Summary {
   readonly anonymousMib: number | undefined;
 }
 
+const defaultRounds = 3;
 /** Engines that compile as they run need some ten thousand requests, which take longer on a busy machine. */
 const warmUp = { stepSeconds: 1, requests: 30_000, longestSeconds: 6 };
 
@@ -50,11 +51,12 @@ export async function compare(
   scenario: Scenario,
   options: BenchOptions,
 ): Promise<Table> {
+  const rounds = options.rounds ?? defaultRounds;
   const generator = findLoadGenerator();
   const upstream = await startUpstream();
   try {
     const notes = [
-      `load: ${generator.name}; upstream: ${upstream.name}; ${options.rounds} rounds of ${options.seconds} s`,
+      `load: ${generator.name}; upstream: ${upstream.name}; ${rounds} rounds of ${options.seconds} s`,
     ];
     const present = subjects.filter((subject) => {
       const missing = subject.findMissing();
@@ -62,7 +64,7 @@ export async function compare(
       return missing === undefined;
     });
     const measurements = new Map<string, Measurement[]>(present.map(({ name }) => [name, []]));
-    for (let round = 1; round <= options.rounds; round++) {
+    for (let round = 1; round <= rounds; round++) {
       for (const subject of present) {
         options.log(`${scenario.title}: round ${round}, ${subject.name}`);
         const measured = await measureOnce(subject, upstream.port, scenario, generator, options.seconds);

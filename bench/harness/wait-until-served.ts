@@ -3,10 +3,19 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { StartedProcess } from "./started-process.ts";
 
 const limitMs = 15_000;
-const pauseMs = 10;
+
+export interface WaitOptions {
+  readonly host?: string;
+  /** Between two questions; default 10. */
+  readonly pauseMs?: number;
+}
 
 /** Resolves when `url` answers 200. Throws, with what the process said, when it ended or took too long. */
-export async function waitUntilServed(url: string, owner: StartedProcess, host?: string): Promise<void> {
+export async function waitUntilServed(
+  url: string,
+  owner: StartedProcess,
+  { host, pauseMs = 10 }: WaitOptions = {},
+): Promise<void> {
   const startMs = performance.now();
   let status: number | undefined;
   while (performance.now() - startMs < limitMs && !owner.hasEnded()) {

@@ -121,7 +121,7 @@ async function startActivator(podPorts: SidecarPorts): Promise<{ child: StartedP
     },
   });
   const url = `http://127.0.0.1:${publicPort}`;
-  await waitUntilServed(`${url}/`, child, chainHost);
+  await waitUntilServed(`${url}/`, child, { host: chainHost });
   return { child, url };
 }
 

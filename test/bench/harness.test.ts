@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { findFreePort } from "../../bench/harness/free-port.ts";
 import { median } from "../../bench/harness/median.ts";
@@ -19,6 +21,16 @@ afterEach(async () => {
 });
 
 describe("bench harness", () => {
+  test("every file of the folder is a bench with a question, so that one command runs them all", () => {
+    const folder = join(import.meta.dirname, "..", "..", "bench");
+    const files = readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "main.ts");
+    const withoutBench = files.filter(
+      (file) => !/^export const bench: Bench = /m.test(readFileSync(join(folder, file), "utf8")),
+    );
+    expect(withoutBench).toEqual([]);
+    expect(files.length).toBeGreaterThan(2);
+  });
+
   test.each([
     [[3, 1, 2], 2],
     [[4, 1, 3, 2], 2.5],
