@@ -132,10 +132,15 @@ export class NodeForward implements Forwarding {
       this.#request?.destroy();
       return;
     }
-    this.#stopRelay = relayResponse(response, this.#client, this.#observer, {
-      onRelayed: () => this.#onRelayed(),
-      onRelayFailed: (error) => this.#fail(error),
-    });
+    try {
+      this.#stopRelay = relayResponse(response, this.#client, this.#observer, {
+        onRelayed: () => this.#onRelayed(),
+        onRelayFailed: (error) => this.#fail(error),
+      });
+    } catch (error) {
+      // Node refuses to send what no client could read.
+      this.#fail(error instanceof Error ? error : new TypeError(String(error)));
+    }
   }
 
   #onRelayed(): void {

@@ -11,19 +11,25 @@ const absoluteForm = /^https?:\/\/([^/?#]*)(.*)$/i;
 /** A host and perhaps a port; no user information, path or blanks (RFC 9110 §4.2.4, §7.2). */
 const hostPattern = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s/\\?#@,[\]:"<>^`{|}]*)(?::\d*)?$/;
 
-/** Throws `bad-request` for a target or host that two servers could read differently. */
-export function toRequestTarget(url: string, head: RequestHead): RequestTarget {
-  const host = head.host ?? "";
+/**
+ * Throws `bad-request` for a target or host that two servers could read differently. `authority` is HTTP/2's, which says
+ * the same as `Host` where there are both (RFC 9113 §8.3.1).
+ */
+export function toRequestTarget(url: string, head: RequestHead, authority?: string): RequestTarget {
+  const host = head.host ?? authority ?? "";
+  if (authority !== undefined && authority.toLowerCase() !== host.toLowerCase()) {
+    throw new SluiceError("bad-request", ":authority and Host differ");
+  }
   if (!hostPattern.test(host)) throw new SluiceError("bad-request", "malformed Host header");
   if (url.startsWith("/") || url === "*") return { path: url, host };
   const absolute = absoluteForm.exec(url);
-  const authority = absolute?.[1] ?? "";
-  if (absolute === null || authority === "" || !hostPattern.test(authority)) {
+  const named = absolute?.[1] ?? "";
+  if (absolute === null || named === "" || !hostPattern.test(named)) {
     throw new SluiceError("bad-request", "the request target is neither a path nor an http address");
   }
   // The target's own authority replaces what Host says (RFC 9112 §3.2.2).
   const rest = absolute[2] ?? "";
-  return { path: rest.startsWith("/") ? rest : `/${rest}`, host: authority };
+  return { path: rest.startsWith("/") ? rest : `/${rest}`, host: named };
 }
 
 /** Throws for framing that only some servers understand alike: anything but a length, or `chunked` alone (RFC 9112 §6). */

@@ -21,7 +21,8 @@ export function toResponseHeaders(headers: IncomingHttpHeaders): string[] {
     if (dropped.has(name) || named?.has(name) === true) continue;
     const value = headers[name];
     if (typeof value === "string") flat.push(name, value);
-    else if (value !== undefined) for (const one of value) flat.push(name, one);
+    // HTTP/2's status is a number among them, and no header.
+    else if (Array.isArray(value)) for (const one of value) flat.push(name, one);
   }
   return flat;
 }

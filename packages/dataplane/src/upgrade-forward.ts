@@ -6,6 +6,7 @@ import { Http1Client } from "./http1-client.ts";
 import { relayResponse } from "./response-relay.ts";
 import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
 import type { Target } from "./upstream-pools.ts";
+import { closeForApp, closeForClient, FrameTracker } from "./websocket-close.ts";
 
 export interface UpgradeObserver extends ForwardObserver {
   /** The app agreed: from here on the two sides talk past us, until `onForwarded`. */
@@ -36,8 +37,10 @@ export class UpgradeForward implements Forwarding {
   #request: ClientRequest | undefined;
   #appSocket: Duplex | undefined;
   #appResponse: IncomingMessage | undefined;
+  #frames: TunnelFrames | undefined;
   #isSent = false;
   #isDone = false;
+  #isClosing = false;
 
   /**
    * `head`: what the client sent right behind its request. `honoursRefusal`: the target is a sidecar, whose
@@ -122,10 +125,51 @@ export class UpgradeForward implements Forwarding {
     // An end on one side is an end for the other, after what was under way.
     appSocket.on("close", () => this.#onClosed(socket));
     socket.on("close", () => this.#onClosed(appSocket));
+    if (response.headers.upgrade?.toLowerCase() === "websocket") this.#frames = new TunnelFrames();
+    this.#frames?.fromApp.push(appHead);
+    this.#frames?.fromClient.push(this.#head);
     // Bytes in either direction are a sign of life.
-    const onData = (): void => this.#observer.onResponseProgress();
-    socket.on("data", onData).pipe(appSocket);
-    appSocket.on("data", onData).pipe(socket);
+    socket.on("data", (chunk: Buffer) => {
+      this.#observer.onResponseProgress();
+      this.#frames?.fromClient.push(chunk);
+    });
+    appSocket.on("data", (chunk: Buffer) => {
+      this.#observer.onResponseProgress();
+      this.#frames?.fromApp.push(chunk);
+      if (this.#isClosing) this.#sayGoingAway();
+    });
+    socket.pipe(appSocket);
+    appSocket.pipe(socket);
+  }
+
+  /**
+   * The pod goes: WebSockets hear 1001 on both sides, between two frames, and end; other tunnels are cut. Safe to call before the
+   * app has agreed, which then cuts the attempt.
+   */
+  goAway(): void {
+    if (this.#isDone || this.#isClosing) return;
+    this.#isClosing = true;
+    if (this.#appSocket === undefined || this.#frames === undefined) {
+      this.#request?.destroy();
+      this.#appSocket?.destroy();
+      this.#socket.destroy();
+      return;
+    }
+    this.#sayGoingAway();
+  }
+
+  #sayGoingAway(): void {
+    const frames = this.#frames;
+    if (frames?.fromApp.isBetweenFrames !== true) return;
+    this.#appSocket?.unpipe(this.#socket);
+    this.#socket.end(closeForClient);
+    // Into the middle of a client's frame nothing can be said; its app sees the connection end.
+    if (frames.fromClient.isBetweenFrames) {
+      this.#socket.unpipe(this.#appSocket);
+      this.#appSocket?.end(closeForApp);
+    } else this.#appSocket?.end();
+    this.#appSocket?.resume();
+    this.#socket.resume();
   }
 
   #onClosed(other: Duplex): void {
@@ -138,6 +182,12 @@ export class UpgradeForward implements Forwarding {
     this.#isDone = true;
     this.#observer.onForwarded(failure);
   }
+}
+
+/** Where the frames of a WebSocket stand, one way and the other. */
+class TunnelFrames {
+  readonly fromApp = new FrameTracker();
+  readonly fromClient = new FrameTracker();
 }
 
 /** A 101 as it came, `Connection` and `Upgrade` included: they are what it is about. */

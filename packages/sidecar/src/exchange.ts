@@ -34,6 +34,7 @@ export interface ExchangeContext {
 export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardObserver, ClientListener {
   readonly client: ClientSide;
   readonly head: RequestHead;
+  readonly hasBody: boolean;
   readonly method: string;
   readonly path: string;
   readonly host: string;
@@ -56,6 +57,7 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
   constructor(init: ExchangeInit, context: ExchangeContext) {
     this.client = init.client;
     this.head = init.head;
+    this.hasBody = init.hasBody;
     this.method = init.method;
     this.path = init.path;
     this.host = init.host;
@@ -137,6 +139,7 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
 export interface ExchangeInit {
   readonly client: ClientSide;
   readonly head: RequestHead;
+  readonly hasBody: boolean;
   readonly method: string;
   readonly path: string;
   /** The host that the app sees. */

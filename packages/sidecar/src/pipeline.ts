@@ -30,6 +30,10 @@ export interface Arrival {
   /** `1.0`, `1.1` or `2.0`. */
   readonly httpVersion: string;
   readonly rawHeaders: readonly string[];
+  /** HTTP/2's `:authority`. */
+  readonly authority?: string | undefined;
+  /** HTTP/2 says by a flag whether a body follows. */
+  readonly hasBody?: boolean;
   readonly peerAddress: string;
   /** How this arrival's protocol reaches the app. */
   readonly startForwarding: StartForwarding;
@@ -86,13 +90,14 @@ export class Pipeline implements ExchangeContext {
       if (question !== undefined) return this.#answerHealth(client, head, question);
       // 3. What two servers could read differently goes no further.
       checkFraming(head, arrival.httpVersion);
-      const target = toRequestTarget(arrival.url, head);
+      const target = toRequestTarget(arrival.url, head, arrival.authority);
       // 4. A request that starts keeps a draining pod up: somebody still sends here.
       this.#parts.drainer.requestStarted();
       const exchange = new Exchange(
         {
           client,
           head,
+          hasBody: arrival.hasBody ?? head.hasBody,
           method: arrival.method,
           path: target.path,
           host: head.originalHost ?? target.host,

@@ -7,6 +7,8 @@ import { parseAppProbes } from "./app-probe.ts";
 import { createAdminListener, createMetricsListener, createStatsListener } from "./control-listeners.ts";
 import { Drainer } from "./drainer.ts";
 import { createHttp1Listener } from "./http1-listener.ts";
+import { createHttp2Listener, type Http2Listener } from "./http2-listener.ts";
+import { shareWithHttp2 } from "./main-listener.ts";
 import { PeerTrust } from "./peer-trust.ts";
 import { Pipeline } from "./pipeline.ts";
 import { attemptProbe } from "./probe-attempt.ts";
@@ -45,11 +47,14 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
     recorder: metrics,
   });
   const termination = createTermination(settings, clock, drainer);
+  const http1 = createHttp1Listener(pipeline, forwarder, {
+    headerTimeoutMs: settings.headerTimeout,
+    maxHeaderBytes: settings.maxHeaderBytes,
+  });
+  const http2 = createHttp2Listener(pipeline, forwarder, settings.maxHeaderBytes);
+  shareWithHttp2(http1, http2.server, settings.headerTimeout, clock);
   const servers = {
-    main: createHttp1Listener(pipeline, forwarder, {
-      headerTimeoutMs: settings.headerTimeout,
-      maxHeaderBytes: settings.maxHeaderBytes,
-    }),
+    main: http1,
     admin: createAdminListener(drainer, termination.scheduleReset),
     stats: createStatsListener(stats),
     metrics: createMetricsListener(() => Promise.resolve(metrics.registry)),
@@ -69,14 +74,17 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
           await drainer.drain();
         },
       },
-      createCloseStage(servers.main),
-      createInFlightStage(settings, pipeline),
+      createCloseStage(http1, http2),
+      createInFlightStage(settings, clock, pipeline, forwarder),
       {
         name: "infrastructure",
         timeoutMs: 10_000,
         async run() {
           clearInterval(reporting);
-          for (const server of Object.values(servers)) closeNow(server);
+          for (const server of Object.values(servers)) server.close();
+          for (const server of [http1, servers.admin, servers.stats, servers.metrics])
+            server.closeAllConnections();
+          http2.close();
           await forwarder.close();
         },
       },
@@ -169,27 +177,38 @@ async function bindAll(servers: Servers, settings: SidecarSettings): Promise<Sid
   }
 }
 
-/** No new connections; those that are idle end, the others after their request. */
-function createCloseStage(server: Server): Stage {
+/** No new connections. Idle ones end; the others end with their requests, and HTTP/2 clients are told. */
+function createCloseStage(http1: Server, http2: Http2Listener): Stage {
   return {
     name: "close listener",
     timeoutMs: 1000,
     run() {
-      server.close();
-      server.closeIdleConnections();
+      http1.close();
+      http1.closeIdleConnections();
+      http2.goAway();
     },
   };
 }
 
-function createInFlightStage(settings: SidecarSettings, pipeline: Pipeline): Stage {
+/** WebSockets would go on for ever: at the end of the grace they are told, and get a moment to say goodbye. */
+function createInFlightStage(
+  settings: SidecarSettings,
+  clock: Clock,
+  pipeline: Pipeline,
+  forwarder: AppForwarder,
+): Stage {
   return {
     name: "requests in flight",
-    timeoutMs: settings.hijackDrain + 1000,
+    timeoutMs: settings.hijackDrain + 2 * goodbyeMs,
     async run(signal) {
-      await Promise.race([pipeline.idle(), waitInStage(systemClock, settings.hijackDrain, signal)]);
+      await Promise.race([pipeline.idle(), waitInStage(clock, settings.hijackDrain, signal)]);
+      forwarder.endTunnels();
+      await Promise.race([pipeline.idle(), waitInStage(clock, goodbyeMs, signal)]);
     },
   };
 }
+
+const goodbyeMs = 1000;
 
 function closeNow(server: Server): void {
   server.close();

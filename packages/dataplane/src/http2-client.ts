@@ -1,0 +1,110 @@
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Readable } from "node:stream";
+import { SluiceError } from "@sluice/core";
+import type { ClientListener, ClientSide } from "./client-side.ts";
+
+/** A client that came over HTTP/2: one stream of its connection. */
+export class Http2Client implements ClientSide {
+  readonly stream: ServerHttp2Stream;
+  bodyBytes = 0;
+  #isBodyTouched = false;
+  #isEnded = false;
+  #trailers: OutgoingHttpHeaders = {};
+  #requestTrailers: readonly string[] = [];
+
+  constructor(stream: ServerHttp2Stream) {
+    this.stream = stream;
+    stream.on("trailers", (_headers, _flags, rawHeaders) => {
+      this.#requestTrailers = rawHeaders;
+    });
+    // A stream that its peer reset reports that as an error; `close` says the same and is listened to.
+    stream.on("error", () => undefined);
+  }
+
+  get isHeadSent(): boolean {
+    return this.stream.headersSent;
+  }
+
+  /** Frames end a body, so more can be said until the end was. */
+  get isOpenEnded(): boolean {
+    return this.stream.headersSent && !this.#isEnded;
+  }
+
+  get isBodyTouched(): boolean {
+    return this.#isBodyTouched;
+  }
+
+  listen(listener: ClientListener): void {
+    this.stream
+      .on("drain", () => listener.onClientDrain())
+      // Node ends the writable side of a stream that was reset, so that `writableFinished` says nothing.
+      .on("close", () => listener.onClientClosed(this.#isEnded && !this.stream.aborted));
+  }
+
+  sendInformation(status: number, headers: string[]): void {
+    if (this.#isGone || this.isHeadSent || status === 101) return;
+    this.stream.additionalHeaders(toHeaderObject(status, headers));
+  }
+
+  sendHead(status: number, headers: string[]): void {
+    if (this.#isGone) return;
+    // Without a body there is no place for trailers, and Node refuses to wait for them.
+    const hasBody = status !== 204 && status !== 304 && this.stream.sentHeaders === undefined;
+    this.stream.respond(toRawHeaders(status, headers), { waitForTrailers: hasBody });
+    this.stream.once("wantTrailers", () => this.stream.sendTrailers(this.#trailers));
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#isGone) return true;
+    this.bodyBytes += chunk.length;
+    return this.stream.write(chunk);
+  }
+
+  end(chunk?: Uint8Array, trailers?: string[]): void {
+    this.#isEnded = true;
+    if (this.#isGone) return;
+    if (trailers !== undefined) this.#trailers = toHeaderObject(undefined, trailers);
+    if (chunk !== undefined) this.bodyBytes += chunk.length;
+    this.stream.end(chunk);
+  }
+
+  /** A reset, sent at once: `close` would first end the body properly, and the client would take it for the whole. */
+  destroy(): void {
+    if (!this.stream.destroyed) this.stream.destroy(new SluiceError("upstream-reset"));
+  }
+
+  openBody(): Readable {
+    this.#isBodyTouched = true;
+    return this.stream;
+  }
+
+  readTrailers(): readonly string[] {
+    return this.#requestTrailers;
+  }
+
+  get #isGone(): boolean {
+    return this.stream.destroyed || this.stream.closed;
+  }
+}
+
+/** Names in lower case, as HTTP/2 demands (RFC 9113 §8.2.1). */
+function toRawHeaders(status: number, headers: readonly string[]): string[] {
+  const raw = [":status", String(status)];
+  for (let index = 0; index < headers.length; index += 2) {
+    raw.push((headers[index] ?? "").toLowerCase(), headers[index + 1] ?? "");
+  }
+  return raw;
+}
+
+function toHeaderObject(status: number | undefined, flat: readonly string[]): OutgoingHttpHeaders {
+  const headers: Record<string, string | string[] | number> = {};
+  if (status !== undefined) headers[":status"] = status;
+  for (let index = 0; index < flat.length; index += 2) {
+    const name = (flat[index] ?? "").toLowerCase();
+    const value = flat[index + 1] ?? "";
+    const before = headers[name];
+    if (before === undefined) headers[name] = value;
+    else headers[name] = Array.isArray(before) ? [...before, value] : [String(before), value];
+  }
+  return headers;
+}

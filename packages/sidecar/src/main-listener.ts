@@ -1,0 +1,52 @@
+import type { Server } from "node:http";
+import type { Http2Server } from "node:http2";
+import type { Socket } from "node:net";
+import type { Clock } from "@sluice/core";
+import { DeadlineQueue } from "@sluice/dataplane";
+
+/** How every HTTP/2 connection begins (RFC 9113 §3.4). */
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+/**
+ * One port for HTTP/1.1 and h2c: the first bytes of a connection tell which it is, and h2c connections go to the other
+ * server. The HTTP/1.1 server keeps the port, because Node times and counts its connections only then. A connection that
+ * says nothing in time is closed.
+ */
+export function shareWithHttp2(
+  http1: Server,
+  http2: Http2Server,
+  firstByteTimeoutMs: number,
+  clock: Clock,
+): void {
+  const acceptHttp1 = http1.listeners("connection");
+  http1.removeAllListeners("connection");
+  const silent = new DeadlineQueue("silent", firstByteTimeoutMs, clock);
+  http1.on("connection", (socket: Socket) => {
+    const deadline = silent.start({ onDeadline: () => void socket.destroy() });
+    const onError = (): void => void socket.destroy();
+    const onClose = (): void => silent.cancel(deadline);
+    let early: Buffer = Buffer.alloc(0);
+    const onData = (chunk: Buffer): void => {
+      early = early.length === 0 ? chunk : Buffer.concat([early, chunk]);
+      const protocol = decideProtocol(early);
+      if (protocol === undefined) return;
+      silent.cancel(deadline);
+      socket.off("data", onData).off("error", onError).off("close", onClose).pause();
+      socket.unshift(early);
+      if (protocol === "http2") {
+        http2.emit("connection", socket);
+        return;
+      }
+      for (const accept of acceptHttp1) accept.call(http1, socket);
+      socket.resume();
+    };
+    socket.on("error", onError).on("close", onClose).on("data", onData);
+  });
+}
+
+/** Undefined while the bytes could still become either. */
+function decideProtocol(early: Buffer): "http1" | "http2" | undefined {
+  const length = Math.min(early.length, preface.length);
+  if (early.compare(preface, 0, length, 0, length) !== 0) return "http1";
+  return length === preface.length ? "http2" : undefined;
+}
