@@ -7,7 +7,7 @@ import {
 import type { Readable } from "node:stream";
 import { SluiceError, headerNames } from "@sluice/core";
 import type { ClientSide } from "./client-side.ts";
-import { toRefusal } from "./dispatch-forward.ts";
+import { toRefusal } from "./upstream-failure.ts";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
 import type { Http2Sessions, SharedSession } from "./http2-sessions.ts";
 import { toResponseHeaders, toTrailers } from "./response-headers.ts";

@@ -50,6 +50,8 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
   const http1 = createHttp1Listener(pipeline, forwarder, {
     headerTimeoutMs: settings.headerTimeout,
     maxHeaderBytes: settings.maxHeaderBytes,
+    // Idle connections are the client's business, as with Knative: an activator keeps its own for long.
+    keepAliveTimeoutMs: 0,
   });
   const http2 = createHttp2Listener(pipeline, forwarder, settings.maxHeaderBytes);
   shareWithHttp2(http1, http2.server, settings.headerTimeout, clock);
