@@ -8,20 +8,22 @@ afterEach(() => {
   for (const one of opened.splice(0)) one.close();
 });
 
-async function openBook(mode?: "ports"): Promise<AddressBook> {
-  const book = await AddressBook.open(mode);
+async function openBook(...args: Parameters<typeof AddressBook.open>): Promise<AddressBook> {
+  const book = await AddressBook.open(...args);
   opened.push(book);
   return book;
 }
 
-/** Rejects when somebody listens there already. */
-async function listen(address: string, port: number): Promise<void> {
+/** The port; rejects when somebody listens there already. */
+async function listen(address: string, port: number): Promise<number> {
   const server = createServer();
   opened.push(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: address, port, exclusive: true }, resolve);
   });
+  const bound = server.address();
+  return typeof bound === "object" && bound !== null ? bound.port : 0;
 }
 
 test.runIf(process.platform === "linux")(
@@ -56,9 +58,10 @@ test.runIf(process.platform === "linux")(
 test.runIf(process.platform === "linux")(
   "a port that somebody holds on all addresses is replaced",
   async () => {
-    await listen("0.0.0.0", 9091);
-    const { address, ports } = await (await openBook()).take();
-    expect(ports.metrics).not.toBe(9091);
+    const held = await listen("0.0.0.0", 0);
+    const wanted = { main: 8012, stats: 9090, metrics: held, admin: 8022 };
+    const { address, ports } = await (await openBook("addresses", wanted)).take();
+    expect(ports.metrics).not.toBe(held);
     await listen(address, ports.metrics);
   },
 );

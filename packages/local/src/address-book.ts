@@ -34,11 +34,14 @@ export class AddressBook {
     this.#ports = ports;
   }
 
-  /** `mode` ports: as on systems with one loopback address, for tests of that. */
-  static async open(mode: "addresses" | "ports" = "addresses"): Promise<AddressBook> {
+  /** `mode` ports: as on systems with one loopback address. `wanted`: what every pod should listen on. */
+  static async open(
+    mode: "addresses" | "ports" = "addresses",
+    wanted: SidecarPorts = wantedPorts,
+  ): Promise<AddressBook> {
     if (mode === "ports") return new AddressBook();
     for (let block = 65; block < 250; block++) {
-      const claimed = await claimBlock(block);
+      const claimed = await claimBlock(block, wanted);
       if (claimed === "unsupported") return new AddressBook();
       if (claimed !== "taken") return new AddressBook(block, claimed.server, claimed.ports);
     }
@@ -75,18 +78,19 @@ export class AddressBook {
 
 async function claimBlock(
   block: number,
+  wanted: SidecarPorts,
 ): Promise<{ server: Server; ports: SidecarPorts } | "taken" | "unsupported"> {
   // The first address of the block is the claim; pods start at the second.
   const claim = await listen(`127.${block}.0.1`, 1024 + block);
   if (claim === "EADDRINUSE") return "taken";
   if (typeof claim === "string") return "unsupported";
-  return { server: claim, ports: await findPorts(`127.${block}.0.2`) };
+  return { server: claim, ports: await findPorts(`127.${block}.0.2`, wanted) };
 }
 
 /** A program that listens on all addresses has its port in our block too; pods then get another number. */
-async function findPorts(address: string): Promise<SidecarPorts> {
-  const ports = { ...wantedPorts };
-  for (const name of portNames) ports[name] = await probePort(address, wantedPorts[name]);
+async function findPorts(address: string, wanted: SidecarPorts): Promise<SidecarPorts> {
+  const ports = { ...wanted };
+  for (const name of portNames) ports[name] = await probePort(address, wanted[name]);
   return ports;
 }
 
