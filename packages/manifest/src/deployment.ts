@@ -1,7 +1,7 @@
 import type { Container, ContainerRules } from "./container.ts";
 import { toObjectLabel, type ManifestDocument } from "./document.ts";
 import { FieldReader, isJsonObject } from "./field-reader.ts";
-import { parseCustomHosts } from "./host.ts";
+import { parseCustomHosts, toVisibility } from "./host.ts";
 import { checkNames, maxLabelLength } from "./name-rule.ts";
 import { names } from "./names.ts";
 import { hasSidecar, parsePod } from "./pod-template.ts";
@@ -116,7 +116,7 @@ export function parseDeployment(
     name,
     labels,
     annotations,
-    visibility: labels["networking.knative.dev/visibility"] === "cluster-local" ? "cluster" : "public",
+    visibility: toVisibility(labels),
     customHosts,
     template: { ...template, revisionName: name },
     traffic: [{ revision: name, percent: 100 }],

@@ -1,6 +1,6 @@
 import type { Service } from "@sluice/core";
 import { names } from "./names.ts";
-import type { Findings } from "./problem.ts";
+import { Findings } from "./problem.ts";
 import type { Workload } from "./workload.ts";
 
 type Host = Service["hosts"][number];
@@ -33,7 +33,12 @@ function toClusterHosts(label: string, namespace: string, tag?: string): Host[] 
 }
 
 /** Every host of a service: from its name under each domain, one for each tag, cluster names, and its own. */
-export function toHosts(workload: Workload, domains: readonly string[]): Host[] {
+export function toHosts(
+  workload: Pick<Workload, "namespace" | "name" | "visibility" | "customHosts"> & {
+    readonly traffic: readonly { readonly tag?: string | undefined }[];
+  },
+  domains: readonly string[],
+): Host[] {
   const { name, namespace } = workload;
   const tags = workload.traffic.flatMap((target) => target.tag ?? []);
   const isPublic = workload.visibility === "public";
@@ -51,4 +56,29 @@ export function toHosts(workload: Workload, domains: readonly string[]): Host[] 
     ...toClusterHosts(name, namespace),
     ...tags.flatMap((tag) => toClusterHosts(`${tag}-${name}`, namespace, tag)),
   ];
+}
+
+/** The hosts of a service of which Kubernetes has only labels, annotations and a split. Bad custom hosts are left out. */
+export function findKubernetesHosts(
+  service: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+    readonly traffic: Service["traffic"];
+  },
+  domains: readonly string[],
+): Host[] {
+  const findings = new Findings(service.name);
+  const customHosts = parseCustomHosts(service.annotations, findings);
+  const visibility = toVisibility(service.labels);
+  return toHosts(
+    { ...service, visibility, customHosts: findings.problems.length > 0 ? [] : customHosts },
+    domains,
+  );
+}
+
+/** Knative's label keeps a service off public listeners. */
+export function toVisibility(labels: Readonly<Record<string, string>>): Workload["visibility"] {
+  return labels["networking.knative.dev/visibility"] === "cluster-local" ? "cluster" : "public";
 }

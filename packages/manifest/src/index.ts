@@ -1,7 +1,10 @@
 export type { Container, ContainerPort } from "./container.ts";
 export type { ManifestDocument } from "./document.ts";
 export { toFeedRevision, toFeedService, type RevisionFacts } from "./feed-object.ts";
-export { toHosts } from "./host.ts";
+export { parseDeploymentObject, parsePodObject, type DeploymentReading } from "./deployment-object.ts";
+export { applyEdits, toJsonPatch, type Edit } from "./edit.ts";
+export { decidePodInjection } from "./pod-injection.ts";
+export { findKubernetesHosts, toHosts } from "./host.ts";
 export { injectSidecar, removeSidecar, type InjectOptions, type InjectResult } from "./inject.ts";
 export { readManifest, type Manifest, type ManifestOptions } from "./manifest.ts";
 export { names, reservedPorts, sidecarContainerName, sidecarPorts } from "./names.ts";

@@ -1,7 +1,7 @@
 import type { ContainerRules } from "./container.ts";
 import { toObjectLabel, type ManifestDocument } from "./document.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "./field-reader.ts";
-import { parseCustomHosts } from "./host.ts";
+import { parseCustomHosts, toVisibility } from "./host.ts";
 import { checkNames, isServiceName, maxServiceNameLength } from "./name-rule.ts";
 import { parsePod, toAppPort } from "./pod-template.ts";
 import { Findings } from "./problem.ts";
@@ -150,14 +150,13 @@ export function parseKnativeService(
   spec.warnUnread("is not a field of a Service's spec and is left out");
   const customHosts = parseCustomHosts(annotations, findings);
   if (parsed === undefined || findings.problems.length > 0) return undefined;
-  const isClusterLocal = labels["networking.knative.dev/visibility"] === "cluster-local";
   return {
     origin: "knative",
     namespace,
     name,
     labels,
     annotations,
-    visibility: isClusterLocal ? "cluster" : "public",
+    visibility: toVisibility(labels),
     customHosts,
     template: parsed,
     traffic,

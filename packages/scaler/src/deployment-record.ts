@@ -1,0 +1,108 @@
+import type { Applied, Failure, Revision, Service } from "@sluice/core";
+import { names, parseDeploymentObject, toFeedRevision, toFeedService, type Problem } from "@sluice/manifest";
+import { isJson, listOf, textOf, type ApiObject, type Json } from "./api-object.ts";
+
+/** Annotation in which the writing scaler says what it did, so that every replica, and the next start, knows. */
+export const appliedAnnotation = "sluice.dev/applied";
+/** Annotation for people: what is wanted and why. */
+export const statusAnnotation = "sluice.dev/status";
+
+/** What is kept of an opted-in Deployment. */
+export interface DeploymentRecord {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly createdAt: string;
+  /** The service of which it is a revision. */
+  readonly service: string;
+  /** Settings that stand on the Deployment rather than on its pods. */
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly replicas: number;
+  readonly applied: Applied;
+  /** As the feed has it, but for what pods add; undefined when anything is refused. */
+  readonly revision?: Revision;
+  /** The service that the Deployment is by itself, where no Service object says more. */
+  readonly ownService?: Service;
+  readonly problems: readonly Problem[];
+}
+
+function parseApplied(text: string | undefined): Json {
+  if (text === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJson(value) ? value : {};
+  } catch {
+    // Somebody edited it; it is written anew with the next decision.
+    return {};
+  }
+}
+
+function isTime(value: unknown): value is string {
+  return typeof value === "string" && !Number.isNaN(Date.parse(value));
+}
+
+function toApplied(object: ApiObject, replicas: number): Applied {
+  const stored = parseApplied(object.metadata.annotations[appliedAnnotation]);
+  const { mode, modeSince, decidedAt, scaledAt } = stored;
+  return {
+    replicas,
+    mode: mode === "serve" ? "serve" : "proxy",
+    modeSince: isTime(modeSince) ? modeSince : object.metadata.creationTimestamp,
+    ...(isTime(decidedAt) ? { decidedAt } : {}),
+    ...(isTime(scaledAt) ? { scaledAt } : {}),
+  };
+}
+
+function findFailure(object: ApiObject): Failure | undefined {
+  const conditions = listOf(object.status["conditions"]);
+  const failed = conditions.find(
+    (condition) =>
+      (condition["type"] === "Progressing" && condition["status"] === "False") ||
+      (condition["type"] === "ReplicaFailure" && condition["status"] === "True"),
+  );
+  if (failed === undefined) return undefined;
+  return { reason: textOf(failed["reason"]) || "Failed", message: textOf(failed["message"]) };
+}
+
+/** What to keep of a Deployment; undefined for one that did not opt in. */
+export function toDeploymentRecord(
+  object: ApiObject,
+  domains: readonly string[],
+): DeploymentRecord | undefined {
+  const { metadata } = object;
+  if (metadata.annotations[names.enabled] !== "true") return undefined;
+  const { workload, problems } = parseDeploymentObject(object.json);
+  const { replicas: written } = object.spec;
+  // Kubernetes fills the field in; it is missing only in objects that never were on a server.
+  const replicas = typeof written === "number" ? written : 1;
+  const applied = toApplied(object, replicas);
+  const service = metadata.labels[names.service] ?? metadata.name;
+  const record = {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    uid: metadata.uid,
+    resourceVersion: metadata.resourceVersion,
+    createdAt: metadata.creationTimestamp,
+    service,
+    annotations: Object.fromEntries(
+      Object.entries(metadata.annotations).filter(([key]) =>
+        /^(sluice|autoscaling\.knative)\.dev\//.test(key),
+      ),
+    ),
+    replicas,
+    applied,
+    problems,
+  };
+  if (workload === undefined) return record;
+  const ownService = toFeedService(workload, { domains, latestRevision: metadata.name });
+  const failure = findFailure(object);
+  const facts = {
+    name: metadata.name,
+    createdAt: metadata.creationTimestamp,
+    applied,
+    ...(failure === undefined ? {} : { failure }),
+  };
+  const revision = { ...toFeedRevision(workload, ownService, facts), service };
+  return service === metadata.name ? { ...record, revision, ownService } : { ...record, revision };
+}

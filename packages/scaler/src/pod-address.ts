@@ -1,0 +1,24 @@
+import { BlockList, isIP } from "node:net";
+
+/** Addresses that no pod may have: a pod that claims one would make the data plane call the node, itself, or a cloud's metadata. */
+const refused = new BlockList();
+refused.addSubnet("0.0.0.0", 8);
+refused.addSubnet("127.0.0.0", 8);
+refused.addSubnet("169.254.0.0", 16);
+refused.addSubnet("224.0.0.0", 4);
+refused.addAddress("255.255.255.255");
+// Alibaba Cloud's metadata service.
+refused.addAddress("100.100.100.200");
+refused.addAddress("::", "ipv6");
+refused.addAddress("::1", "ipv6");
+refused.addSubnet("fe80::", 10, "ipv6");
+refused.addSubnet("ff00::", 8, "ipv6");
+refused.addSubnet("::ffff:0:0", 96, "ipv6");
+// Amazon's metadata service.
+refused.addAddress("fd00:ec2::254", "ipv6");
+
+/** Whether requests may be sent to `address` as a pod's (DESIGN §4.8). */
+export function isPodAddress(address: string): boolean {
+  const family = isIP(address);
+  return family !== 0 && !refused.check(address, family === 6 ? "ipv6" : "ipv4");
+}
