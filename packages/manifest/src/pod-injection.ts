@@ -11,7 +11,12 @@ export interface InjectionTarget {
   readonly pod: JsonObject;
   readonly template: RevisionTemplate;
   readonly identity: SidecarIdentity;
+  /** The API server has filled in its defaults, so that a grace period is there although nobody chose one. */
+  readonly isAdmitted?: boolean;
 }
+
+/** Kubernetes' own default. */
+const defaultGraceSeconds = 30;
 
 /** Sets a key of a map that may not be there yet. */
 export function setInMap(parent: unknown, path: EditPath, key: string, value: unknown): Edit {
@@ -49,7 +54,9 @@ function toLabelEdits(target: InjectionTarget): Edit[] {
 
 /** Kubernetes would kill a draining pod after 30 s; a request may take as long as its limit (reference §1.9). */
 function toGraceEdits(target: InjectionTarget, spec: JsonObject): Edit[] {
-  if (spec["terminationGracePeriodSeconds"] !== undefined) return [];
+  const written = spec["terminationGracePeriodSeconds"];
+  const isChosen = written !== undefined && !(target.isAdmitted === true && written === defaultGraceSeconds);
+  if (isChosen) return [];
   const path = [...target.path, "spec", "terminationGracePeriodSeconds"];
   return [{ op: "set", path, value: target.template.timeouts.request }];
 }

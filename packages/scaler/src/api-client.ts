@@ -88,6 +88,6 @@ export class ApiClient {
     const context = new RequestContext(url, HttpMethod.GET);
     await this.#config.applySecurityAuthentication(context);
     this.#dispatcher ??= context.getDispatcher();
-    return context.getHeaders() as Record<string, string>;
+    return context.getHeaders();
   }
 }

@@ -5,6 +5,7 @@ import type { MemberRecord, PodRecord } from "./pod-record.ts";
 import type { ServiceRecord } from "./service-record.ts";
 
 const noPods: ReadonlyMap<string, PodRecord> = new Map();
+const noServices: ReadonlyMap<string, ServiceRecord> = new Map();
 
 /** Who belongs to whom: Deployments with their pods by owner chain, services with their Services. No I/O. */
 export class ClusterBook {
@@ -15,6 +16,8 @@ export class ClusterBook {
   readonly #setsByDeployment = new Map<string, Set<string>>();
   readonly #members = new Map<string, MemberRecord>();
   readonly #services = new Map<ObjectKey, ServiceRecord>();
+  readonly #servicesByName = new Map<ObjectKey, Map<string, ServiceRecord>>();
+  /** By the Deployment that they set. */
   readonly #autoscalers = new Map<ObjectKey, AutoscalerRecord>();
 
   get deployments(): ReadonlyMap<ObjectKey, DeploymentRecord> {
@@ -73,19 +76,32 @@ export class ClusterBook {
   }
 
   setService(record: ServiceRecord): void {
+    const before = this.#services.get(toKey(record));
+    if (before !== undefined) this.deleteService(before);
     this.#services.set(toKey(record), record);
+    const name = toKey({ namespace: record.namespace, name: record.service });
+    const same = this.#servicesByName.get(name) ?? new Map<string, ServiceRecord>();
+    this.#servicesByName.set(name, same.set(record.name, record));
   }
 
   deleteService(record: ServiceRecord): void {
     this.#services.delete(toKey(record));
+    this.#servicesByName
+      .get(toKey({ namespace: record.namespace, name: record.service }))
+      ?.delete(record.name);
   }
 
   setAutoscaler(record: AutoscalerRecord): void {
-    this.#autoscalers.set(toKey(record), record);
+    this.#autoscalers.set(toKey({ namespace: record.namespace, name: record.deployment }), record);
   }
 
   deleteAutoscaler(record: AutoscalerRecord): void {
-    this.#autoscalers.delete(toKey(record));
+    this.#autoscalers.delete(toKey({ namespace: record.namespace, name: record.deployment }));
+  }
+
+  /** The Service objects of one service. */
+  servicesOf(namespace: string, service: string): ServiceRecord[] {
+    return [...(this.#servicesByName.get(toKey({ namespace, name: service })) ?? noServices).values()];
   }
 
   /** The Deployment at the end of a pod's owner chain: pod, ReplicaSet, Deployment, each by its uid. */

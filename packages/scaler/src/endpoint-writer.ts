@@ -119,9 +119,7 @@ export class EndpointWriter {
   }
 
   #servicesOf(namespace: string, name: string): ServiceRecord[] {
-    return [...this.#options.book.services.values()].filter(
-      (service) => service.namespace === namespace && service.service === name && !service.hasSelector,
-    );
+    return this.#options.book.servicesOf(namespace, name).filter((service) => !service.hasSelector);
   }
 
   async #step(key: ObjectKey): Promise<void> {

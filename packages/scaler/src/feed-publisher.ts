@@ -13,7 +13,7 @@ export interface FeedPublisherOptions {
   readonly domains: readonly string[];
   readonly allowList: HostAllowList;
   /** Hosts that a service asked for and did not get; the whole list at each change. */
-  onRefused(refused: readonly RefusedHost[]): void;
+  readonly onRefused: (refused: readonly RefusedHost[]) => void;
 }
 
 function toFeedPod(pod: PodRecord, revision: string): Pod {

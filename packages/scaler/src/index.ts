@@ -1,1 +1,2 @@
-export const packageName = "scaler";
+export { startScaler, type Scaler, type ScalerOptions } from "./service.ts";
+export { readScalerSettings, scalerSettings, type ScalerSettings } from "./scaler-settings.ts";

@@ -13,12 +13,13 @@ refused.addAddress("::", "ipv6");
 refused.addAddress("::1", "ipv6");
 refused.addSubnet("fe80::", 10, "ipv6");
 refused.addSubnet("ff00::", 8, "ipv6");
-refused.addSubnet("::ffff:0:0", 96, "ipv6");
 // Amazon's metadata service.
 refused.addAddress("fd00:ec2::254", "ipv6");
 
 /** Whether requests may be sent to `address` as a pod's (DESIGN §4.8). */
 export function isPodAddress(address: string): boolean {
   const family = isIP(address);
+  // An IPv4 address in IPv6 form is no pod's; the list would also apply such a rule to plain IPv4.
+  if (/^(0*:){2,}(0*:)*ffff:/i.test(address)) return false;
   return family !== 0 && !refused.check(address, family === 6 ? "ipv6" : "ipv4");
 }

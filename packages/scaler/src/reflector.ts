@@ -92,7 +92,7 @@ export class Reflector<T> {
   #toPath(parameters: Readonly<Record<string, string>>): string {
     const query = new URLSearchParams(parameters);
     if (this.#options.labelSelector !== undefined) query.set("labelSelector", this.#options.labelSelector);
-    return `${this.#options.path}?${query}`;
+    return `${this.#options.path}?${query.toString()}`;
   }
 
   /** Pages of a list that belong together; the copy is swapped in when the last one came. */
