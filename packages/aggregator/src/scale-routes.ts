@@ -12,7 +12,7 @@ export interface ScaleRoutesOptions {
 
 export const scalePath = "/v1/scale";
 
-/** The HTTP scale endpoint (DESIGN §4.4): list and watch, one decision, and how it came about. */
+/** The HTTP scale endpoint: list and watch, one decision, and how it came about. */
 export function createScaleRoutes(options: ScaleRoutesOptions): readonly AdminRoute[] {
   return [
     { method: "GET", path: scalePath, handle: (request) => options.book.hub.answer(request) },

@@ -4,7 +4,7 @@ const isoTime = v.pipe(v.string(), v.isoTimestamp());
 const pods = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 /**
- * The aggregator's answer for one revision, as the scale endpoint serves it (DESIGN §4.4). Numbers are plain and
+ * The aggregator's answer for one revision, as the scale endpoint serves it (docs/architecture.md). Numbers are plain and
  * at fixed paths, so that KEDA's `metrics-api` trigger can read them.
  */
 export const decisionSchema = v.object({

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
 /**
- * The objects that a platform publishes on the feed, and activators and aggregators read (DESIGN §4.3).
+ * The objects that a platform publishes on the feed, and activators and aggregators read (docs/architecture.md).
  * One schema is both the check of every line and the type; unknown fields are dropped, so that a newer
  * platform can talk to an older data plane.
  */

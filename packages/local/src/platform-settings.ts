@@ -1,6 +1,6 @@
 import { defineSettings, type Settings } from "@sluice/kit";
 
-/** Settings of `sluice up`; the ports are those of DESIGN §4.7. */
+/** Settings of `sluice up`; the ports are those of docs/architecture.md. */
 export const platformSettings = defineSettings({
   publicPort: {
     variable: "SLUICE_PUBLIC_PORT",

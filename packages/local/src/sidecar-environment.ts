@@ -14,7 +14,7 @@ const quietPeriodMs = 0;
 /** The app is on this machine and a person is waiting: asking it costs a fraction of a millisecond. */
 const probeIntervalMs = 5;
 
-/** Knative's queue-proxy variables for one pod, and ours for where it listens (DESIGN §4.1). */
+/** Knative's queue-proxy variables for one pod, and ours for where it listens. */
 export function toSidecarEnvironment(
   identity: PodIdentity,
   template: RevisionTemplate,

@@ -50,7 +50,7 @@ export interface PodView {
 export interface StatusView {
   readonly pid: number;
   readonly startedAt: string;
-  /** Ports of the listeners of DESIGN §4.7. */
+  /** Ports of the listeners of docs/architecture.md. */
   readonly ports: {
     readonly public: number;
     readonly admin: number;
