@@ -113,6 +113,8 @@ export interface TestAggregatorOptions {
   readonly name?: string;
   readonly clock?: Clock;
   readonly environment?: Readonly<Record<string, string>>;
+  /** What its scale endpoint needs, when it has a token file. */
+  readonly token?: string;
 }
 
 /** An aggregator in this process, on a free port, with a reader of its scale endpoint. */
@@ -123,7 +125,7 @@ export class TestAggregator implements AsyncDisposable {
   readonly #waiters = new Set<() => void>();
   readonly #sockets: WebSocket[] = [];
 
-  private constructor(aggregator: Aggregator) {
+  private constructor(aggregator: Aggregator, token: string | undefined) {
     this.aggregator = aggregator;
     const take = (decision: Decision): void => {
       this.decisions.push(decision);
@@ -133,6 +135,7 @@ export class TestAggregator implements AsyncDisposable {
       url: `${this.url}/v1/scale`,
       schema: decisionSchema,
       log: silentLog,
+      ...(token === undefined ? {} : { token }),
       onSnapshot: (objects) => objects.forEach(take),
       onPut: (_key, decision) => take(decision),
     });
@@ -151,7 +154,7 @@ export class TestAggregator implements AsyncDisposable {
       random: Math.random,
       log: silentLog,
     });
-    const started = new TestAggregator(aggregator);
+    const started = new TestAggregator(aggregator, options.token);
     await started.#watch.ready;
     return started;
   }

@@ -37,6 +37,11 @@ export const aggregatorSettings = defineSettings({
     kind: "folder",
     summary: "Folder with one file per config-autoscaler key; without it Knative's defaults hold.",
   },
+  grpcPort: {
+    variable: "SLUICE_GRPC_PORT",
+    kind: "port",
+    summary: "KEDA's external scaler protocol over gRPC; without a port it is off, since it knows no token.",
+  },
   tokenFile: {
     variable: "SLUICE_TOKEN_FILE",
     kind: "file",

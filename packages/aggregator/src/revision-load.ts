@@ -28,6 +28,7 @@ export class RevisionLoad {
   readonly #panic: LoadWindow;
   readonly #sources = new Map<string, Source>();
   #lastActiveMs: number;
+  #totalRequests = 0;
 
   constructor(spec: ScalingSpec, nowMs: number) {
     this.#stable = new LoadWindow(toSeconds(spec.stableWindowMs));
@@ -39,6 +40,11 @@ export class RevisionLoad {
   /** The last report that was not all zero. */
   get lastActiveMs(): number {
     return this.#lastActiveMs;
+  }
+
+  /** Requests since this revision is known here; never falls. */
+  get totalRequests(): number {
+    return this.#totalRequests;
   }
 
   get lastReportSecond(): number {
@@ -76,6 +82,7 @@ export class RevisionLoad {
 
   /** Adds load to a second; zeros say that nothing happened in it. */
   add(second: number, concurrency: number, requests: number): void {
+    this.#totalRequests += requests;
     this.#stable.record(second, concurrency, requests);
     this.#panic.record(second, concurrency, requests);
   }

@@ -14,11 +14,14 @@ import type { AggregatorSettings } from "./aggregator-settings.ts";
 import { ConfigFolder } from "./config-folder.ts";
 import { DecisionBook } from "./decision-book.ts";
 import { EvaluationLoop } from "./evaluation-loop.ts";
+import { createExternalMetricsRoutes } from "./external-metrics-routes.ts";
 import { FeedView, type FeedChange } from "./feed-view.ts";
 import { Fleet } from "./fleet.ts";
 import { Hearing } from "./hearing.ts";
 import { Membership } from "./membership.ts";
 import { PodScraper } from "./pod-scraper.ts";
+import { createQueueRoute } from "./queue-route.ts";
+import { registerRevisionMetrics } from "./revision-metrics.ts";
 import { createScaleRoutes } from "./scale-routes.ts";
 import { StatClient } from "./stat-client.ts";
 import { StatServer } from "./stat-server.ts";
@@ -34,6 +37,8 @@ export interface AggregatorOptions {
 export interface Aggregator {
   /** Where it listens. */
   readonly port: number;
+  /** Where KEDA's external scaler listens; undefined when it is off. */
+  readonly grpcPort: number | undefined;
   readonly stop: readonly Stage[];
 }
 
@@ -87,6 +92,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
     countPendingStats: () => fleet.pending.count,
     countWatchers: () => book.hub.watcherCount,
   });
+  registerRevisionMetrics(metrics.registry, () => fleet.scalers.values(), feedView);
   const forward = (batch: readonly RevisionStat[]): void => {
     const left = membership.forward(batch);
     metrics.stats.inc({ fate: "forwarded" }, batch.length - left.length);
@@ -147,11 +153,20 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
     log,
     metrics: metrics.registry,
     findUnready: () => (book.hub.isListed ? undefined : "the feed has not been read yet"),
-    routes: createScaleRoutes({ book, explainMissing: (key) => explainMissing(key, feedView, membership) }),
+    routes: [
+      ...createScaleRoutes({ book, explainMissing: (key) => explainMissing(key, feedView, membership) }),
+      ...createExternalMetricsRoutes({
+        book,
+        revisions: () => feedView.revisions,
+        nowIso: () => new Date(clock.now()).toISOString(),
+      }),
+      createQueueRoute(() => fleet.scalers, time),
+    ],
     ...(token === undefined ? {} : { token }),
     onUpgrade: statServer.upgrade,
   });
   const { port } = await server.listen();
+  const externalScaler = await startExternalScaler({ settings, book, clock });
   const feed = openFeed(settings.feed, {
     log,
     clock,
@@ -172,6 +187,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
   log.info({ port }, "deciding");
   return {
     port,
+    grpcPort: externalScaler?.port,
     stop: [
       {
         name: "stop deciding",
@@ -186,6 +202,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
         timeoutMs: 5000,
         async run() {
           statServer.close();
+          externalScaler?.scaler.close();
           book.hub.close();
           await server.close();
         },
@@ -200,6 +217,19 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
       },
     ],
   };
+}
+
+/** Loaded only where somebody wants it: it doubles the size of the process's code. */
+async function startExternalScaler(options: {
+  readonly settings: AggregatorSettings;
+  readonly book: DecisionBook;
+  readonly clock: Clock;
+}) {
+  const { settings, book, clock } = options;
+  if (settings.grpcPort === undefined) return undefined;
+  const { ExternalScaler } = await import("./external-scaler.ts");
+  const scaler = new ExternalScaler({ address: settings.bindAddress, port: settings.grpcPort, book, clock });
+  return { scaler, port: await scaler.listen() };
 }
 
 /** Mounted tokens rotate, so the file is read at each use. */
