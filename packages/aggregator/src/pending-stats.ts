@@ -25,7 +25,7 @@ export class PendingStats {
   }
 
   add(key: ObjectKey, stat: Stat, second: number, nowMs: number): void {
-    if (this.#count >= maxStats) this.#dropOldest(nowMs);
+    if (this.#count >= maxStats) this.#dropOldest();
     let stats = this.#byRevision.get(key);
     if (stats === undefined) {
       stats = [];
@@ -55,10 +55,8 @@ export class PendingStats {
     }
   }
 
-  /** Room for one more: first what is too old, then the revision that has waited longest. */
-  #dropOldest(nowMs: number): void {
-    this.expire(nowMs);
-    if (this.#count < maxStats) return;
+  /** Room for one more: the revision that has waited longest goes. Not a search, so that a flood costs no more. */
+  #dropOldest(): void {
     for (const [key, stats] of this.#byRevision) {
       this.#drop(key, stats.length);
       return;
