@@ -174,6 +174,9 @@ describe("watch hub", () => {
     expect(await sendRequest(port, "/v1/feed", { headers: known })).toMatchObject({ status: 304, body: "" });
     hub.delete("a");
     expect((await sendRequest(port, "/v1/feed", { headers: known })).status).toBe(200);
+    const head = await sendRequest(port, "/v1/feed?watch=true", { method: "HEAD" });
+    expect(head).toMatchObject({ status: 200, headers: { etag: '"e.2"' } });
+    expect(hub.watcherCount).toBe(0);
   });
 
   test("a reader that does not read costs no memory: its stream is ended, the others go on", async () => {

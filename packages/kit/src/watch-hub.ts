@@ -145,8 +145,10 @@ export class WatchHub<T> {
 
   /** Answers the list, or with `?watch=true` the stream, which stays open. */
   answer({ request, response, url }: AdminRequest): void {
+    // A HEAD has no stream to keep open; it asks about the list.
+    const isWatch = request.method === "GET" && url.searchParams.get("watch") === "true";
     if (!this.#isListed) refuse(response, "not everything is known yet; try again\n");
-    else if (url.searchParams.get("watch") === "true") this.#watch(response, url.searchParams.get("since"));
+    else if (isWatch) this.#watch(response, url.searchParams.get("since"));
     else answerTagged(request, response, this.version, () => this.#toList());
   }
 
