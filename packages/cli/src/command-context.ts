@@ -6,6 +6,8 @@ export interface CommandContext {
   /** The project's folder. */
   readonly root: string;
   readonly stdout: NodeJS.WriteStream;
+  /** For people, where standard output is for the next command. */
+  readonly stderr: NodeJS.WriteStream;
   /** For a command that goes on after it has started: what stops it. */
   keepRunning(running: Running): void;
 }

@@ -9,6 +9,7 @@ await runMain(async () => {
     environment: process.env,
     root: join(import.meta.dirname, "..", "..", ".."),
     stdout: process.stdout,
+    stderr: process.stderr,
     keepRunning: (started) => {
       running = started;
     },

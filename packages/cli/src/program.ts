@@ -4,8 +4,11 @@ import type { CommandContext } from "./command-context.ts";
 import { addApplyCommand } from "./commands/apply.ts";
 import { addDeleteCommand } from "./commands/delete.ts";
 import { addGetCommand } from "./commands/get.ts";
+import { addInjectCommand } from "./commands/inject.ts";
+import { addInstallCommand, addUninstallCommand } from "./commands/install.ts";
 import { addLoadCommand } from "./commands/load.ts";
 import { addLogsCommand } from "./commands/logs.ts";
+import { addRenderCommand } from "./commands/render.ts";
 import { addTourCommand } from "./commands/tour.ts";
 import { addUpCommand } from "./commands/up.ts";
 
@@ -17,6 +20,10 @@ const addCommands = [
   addDeleteCommand,
   addLoadCommand,
   addTourCommand,
+  addInjectCommand,
+  addRenderCommand,
+  addInstallCommand,
+  addUninstallCommand,
 ] as const;
 
 /** Runs one command line; returns the exit code of a usage error, which commander has already explained, else 0. */

@@ -10,7 +10,10 @@ export interface SidecarOptions {
 }
 
 /** Used where nobody names an image; the installation's own images have the same tag. */
-export const defaultSidecarImage = "sluice/sidecar:0.1.0";
+export const defaultSidecarImage = "sluice/sluice:0.1.0";
+
+/** The image holds every service, so the container says which one it is; a small young generation halves its memory. */
+const args = ["--max-semi-space-size=4", "/app/sidecar.mjs"] as const;
 
 /** From `bench/scaler-memory`: a bundled sidecar idles at about 70 MiB, and holds 130 MiB at 50 connections. */
 const resources = {
@@ -54,6 +57,7 @@ export function toSidecarContainer(
   return {
     name: sidecarContainerName,
     image: options.image,
+    args: [...args],
     env: [
       ...Object.entries(variables).map(([name, value]) => ({ name, value })),
       fromField("SERVING_POD", "metadata.name"),

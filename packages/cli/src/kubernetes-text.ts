@@ -1,0 +1,23 @@
+import { StartError } from "@sluice/kit";
+import { formatProblem, type Problem } from "@sluice/manifest";
+import type { CommandContext } from "./command-context.ts";
+
+/** Manifests go to standard output, so whatever is for people goes to standard error. */
+export function printWarnings(context: CommandContext, warnings: readonly Problem[]): void {
+  for (const warning of warnings) context.stderr.write(`warning: ${formatProblem(warning)}\n`);
+}
+
+/** Throws StartError with every problem; nothing was printed, so nothing is applied by what comes after a pipe. */
+export function refuseProblems(problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  const lines = problems.map(formatProblem).join("; ");
+  throw new StartError(lines, "mend the manifest and run the command again; nothing was changed");
+}
+
+/** Texts as one YAML stream. */
+export function joinStream(texts: readonly string[]): string {
+  return texts
+    .map((text) => (text.endsWith("\n") ? text : `${text}\n`))
+    .map((text, index) => (index === 0 || text.startsWith("---") ? text : `---\n${text}`))
+    .join("");
+}

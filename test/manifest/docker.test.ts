@@ -1,0 +1,122 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { describe, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "..", "..");
+const dockerfile = join(root, "docker", "Dockerfile");
+const lines = readFileSync(dockerfile, "utf8")
+  .replaceAll("\\\n", " ")
+  .split("\n")
+  .map((line) => line.trim())
+  .filter((line) => line !== "" && !line.startsWith("#"));
+
+interface Stage {
+  name: string;
+  from: string;
+  instructions: { word: string; rest: string }[];
+}
+
+function readStages(): Stage[] {
+  const stages: Stage[] = [];
+  for (const line of lines) {
+    const [word = "", ...rest] = line.split(/\s+/);
+    const from = /^FROM (\S+) AS (\S+)$/.exec(line);
+    if (from !== null) stages.push({ name: from[2] ?? "", from: from[1] ?? "", instructions: [] });
+    else stages.at(-1)?.instructions.push({ word, rest: rest.join(" ") });
+  }
+  return stages;
+}
+
+const stages = readStages();
+const services = ["sidecar", "activator", "aggregator", "scaler"];
+
+function find(name: string): Stage {
+  const stage = stages.find((entry) => entry.name === name);
+  if (stage === undefined) throw new Error(`there is no stage ${name}`);
+  return stage;
+}
+
+const hadolint = spawnSync("hadolint", ["--version"]).status === 0;
+
+describe("docker/Dockerfile", () => {
+  test("passes hadolint where it is installed, and our own checks everywhere", () => {
+    const run = hadolint
+      ? spawnSync("hadolint", [dockerfile], { encoding: "utf8" })
+      : { status: 0, stdout: "" };
+    expect(run).toMatchObject({ status: 0 });
+    expect(lines.filter((line) => /^(ADD|MAINTAINER|VOLUME)\b/.test(line))).toEqual([]);
+    expect(lines.filter((line) => /\b(curl|wget|apt-get|sudo|chmod 777)\b/.test(line))).toEqual([]);
+  });
+
+  test("starts every stage from a pinned image or an earlier stage", () => {
+    const known = new Set<string>();
+    for (const { name, from } of stages) {
+      const argument = /^\$\{(\w+)\}$/.exec(from)?.[1];
+      const image = lines.find((line) => line.startsWith(`ARG ${argument}=`))?.split("=")[1];
+      expect(known.has(from) || /:(?!latest)[\w.-]+$/.test(image ?? "")).toBe(true);
+      known.add(name);
+    }
+  });
+
+  test("has a target for each service, and one for all, which runs in the end", () => {
+    expect(stages.map((stage) => stage.name)).toEqual(["build", "runtime", ...services, "sluice"]);
+    for (const name of services) {
+      const copied = find(name)
+        .instructions.filter(({ word }) => word === "COPY")
+        .map(({ rest }) => rest);
+      expect(copied).toEqual([`--from=build /src/dist/${name}.mjs /app/`]);
+    }
+    const all = find("sluice").instructions.find(({ word }) => word === "COPY")?.rest ?? "";
+    for (const name of services) expect(all).toContain(`/src/dist/${name}.mjs`);
+  });
+
+  test("runs without root and without a shell, and every command is a file that was copied", () => {
+    const runtime = find("runtime").instructions;
+    expect(runtime.find(({ word }) => word === "USER")?.rest).toBe("65532:65532");
+    expect(runtime.filter(({ word }) => word === "RUN")).toEqual([]);
+    for (const stage of [...services, "sluice"].map(find)) {
+      expect(stage.from).toBe("runtime");
+      const command: unknown = JSON.parse(stage.instructions.find(({ word }) => word === "CMD")?.rest ?? "");
+      expect(command).toSatisfy((words: string[]) => words.at(-1)?.startsWith("/app/") === true);
+    }
+  });
+
+  test("exposes the ports that the services listen on by default", () => {
+    const exposed = Object.fromEntries(
+      services.map((name) => [name, find(name).instructions.find(({ word }) => word === "EXPOSE")?.rest]),
+    );
+    expect(exposed).toEqual({
+      sidecar: "8012 8013 8022 9090 9091",
+      activator: "8000 8001 8002",
+      aggregator: "8003",
+      scaler: "8004 8443",
+    });
+  });
+});
+
+describe("docker/compose.yaml", () => {
+  const compose = parse(readFileSync(join(root, "docker", "compose.yaml"), "utf8"), { merge: true }) as {
+    services: Record<
+      string,
+      {
+        command: string[];
+        read_only: boolean;
+        cap_drop: string[];
+        volumes?: string[];
+        build: { target: string };
+      }
+    >;
+  };
+
+  test("runs bundles of the image, locked down, with files that exist", () => {
+    for (const service of Object.values(compose.services)) {
+      expect(service).toMatchObject({ read_only: true, cap_drop: ["ALL"], build: { target: "sluice" } });
+      for (const volume of service.volumes ?? []) {
+        expect(existsSync(join(root, "docker", volume.split(":")[0] ?? ""))).toBe(true);
+      }
+    }
+    expect(Object.keys(compose.services)).toEqual(["activator", "aggregator", "app", "sidecar"]);
+  });
+});
