@@ -74,11 +74,12 @@ export class LiveView {
   }
 
   #draw(revisions: readonly RevisionView[]): void {
-    const width = this.#options.stdout.columns;
+    // A terminal that does not say its width says 0.
+    const width = this.#options.stdout.columns || 80;
     // A line that the terminal breaks in two would make the block grow with each refresh.
     const lines = formatLive(revisions)
       .split("\n")
-      .map((line) => line.slice(0, Math.max(20, width - 1)));
+      .map((line) => line.slice(0, width - 1));
     this.#clear();
     this.#options.stdout.write(`${lines.join("\n")}\n`);
     this.#shownLines = lines.length;

@@ -60,7 +60,7 @@ export async function runTour(options: TourOptions): Promise<TourResult> {
   const fast = await tour.load(hello, helloRate, article.hello);
   expect(
     fast.pods.ready === helloPods && fast.pods.most === helloPods,
-    `fast requests need 1 pod, but ${hello.name} has ${describePods(fast.pods)}`,
+    `fast requests need 1 pod, but ${hello.name} has ${describePods(fast.pods)}: ${describeInFlight(fast.summary)}`,
   );
   const slowColdStartMs = await tour.startFromZero(
     slow,
@@ -214,6 +214,12 @@ class Tour {
 
 function expect(isTrue: boolean, otherwise: string): void {
   if (!isTrue) throw new TourFailure(otherwise);
+}
+
+/** Little's law, for whoever wonders why there are so many pods. */
+function describeInFlight({ averageMs, requestsPerSecond }: LoadSummary): string {
+  const inFlight = (averageMs / 1000) * requestsPerSecond;
+  return `answers took ${averageMs.toFixed(1)} ms on average, so ${inFlight.toFixed(0)} were in flight; a machine that is busy with something else does that`;
 }
 
 function describePods(pods: PodCount): string {

@@ -7,10 +7,12 @@ import {
   platformSettings,
   type ApplyView,
   type Platform,
+  type ServiceView,
 } from "@sluice/local";
 import type { CommandContext } from "../command-context.ts";
 import { LiveView } from "../live-view.ts";
 import { readUpFiles, type UpFiles } from "../manifest-files.ts";
+import { formatTable } from "../table.ts";
 import { addSettingOptions, toSettingArguments } from "../setting-options.ts";
 
 /** What requests get to end in when the platform stops; a second Ctrl-C ends it at once. */
@@ -83,31 +85,33 @@ function toStopStages(platform: Platform, view: LiveView, context: CommandContex
 function describeStart(platform: Platform, applied: ApplyView): string {
   const { ports } = platform.status;
   const { services } = platform;
+  const gateway = `http://127.0.0.1:${ports.public}`;
+  const addresses = services.map(({ name, url, host }) => [name, url, `Host: ${host}`]);
   const lines = [
-    `sluice is up: activator on http://127.0.0.1:${ports.public}, scale endpoint on http://127.0.0.1:${ports.aggregator}/v1/scale`,
+    `sluice is up: gateway ${gateway}, scale endpoint http://127.0.0.1:${ports.aggregator}/v1/scale`,
     ...applied.warnings.map((warning) => `warning: ${warning}`),
     "",
-    ...services.map((service) => `  ${service.name}  ${service.url}  (Host: ${service.host})`),
+    formatTable(["SERVICE", "URL", "OR"], addresses),
     "",
     "Try, in another terminal:",
-    ...services
-      .slice(0, 1)
-      .map((service) => `  curl -i -H 'Host: ${service.host}' http://127.0.0.1:${ports.public}/`),
-    ...suggestSlow(services),
-    ...services
-      .slice(0, 1)
-      .map((service) => `  npm run sluice -- load ${service.name} --clients 50 --duration 30s --rate 1323`),
-    "  npm run sluice -- get pods",
+    ...suggest(services, gateway).map((command) => `  ${command}`),
     "",
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function suggestSlow(services: Platform["services"]): string[] {
-  return services
-    .filter(({ name }) => name === "autoscale-go")
-    .flatMap(({ name, url }) => [
-      `  curl -i '${url}/?sleep=100&prime=10000&bloat=5'`,
-      `  npm run sluice -- load '${name}/?sleep=100&prime=10000&bloat=5' --clients 50 --duration 30s`,
-    ]);
+/** What to type next: the article's requests and loads for its services, else the same for the first service. */
+function suggest(services: readonly ServiceView[], gateway: string): string[] {
+  const first = services.find(({ name }) => name === "helloworld-go") ?? services[0];
+  const slow = services.find(({ name }) => name === "autoscale-go");
+  if (first === undefined) return ["npm run sluice -- apply -f service.yaml"];
+  const slowPath = "/?sleep=100&prime=10000&bloat=5";
+  const sluice = "npm run -s sluice --";
+  return [
+    `curl -i -H 'Host: ${first.host}' ${gateway}/`,
+    ...(slow === undefined ? [] : [`curl -i '${slow.url}${slowPath}'`]),
+    `${sluice} load ${first.name} --clients 50 --duration 30s --rate 1323`,
+    ...(slow === undefined ? [] : [`${sluice} load '${slow.name}${slowPath}' --clients 50 --duration 30s`]),
+    `${sluice} get pods`,
+  ];
 }
