@@ -25,6 +25,8 @@ export interface ClientSide {
   /** False asks the caller to wait for `onClientDrain`. */
   write(chunk: Uint8Array): boolean;
   end(chunk?: Uint8Array, trailers?: string[]): void;
+  /** The connection is not to be used again after this exchange, where the protocol says so by exchange. */
+  closeAfterwards(): void;
   /** Breaks the exchange off, so that the client sees that the answer is not whole. */
   destroy(): void;
   /** The request's body. Ask only when there is one, and once per attempt to send it. */

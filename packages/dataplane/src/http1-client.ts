@@ -72,6 +72,10 @@ export class Http1Client implements ClientSide {
     response.end(chunk);
   }
 
+  closeAfterwards(): void {
+    this.response.shouldKeepAlive = false;
+  }
+
   destroy(): void {
     this.response.destroy();
   }

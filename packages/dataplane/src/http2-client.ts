@@ -68,6 +68,9 @@ export class Http2Client implements ClientSide {
     this.stream.end(chunk);
   }
 
+  /** HTTP/2 says it for the whole connection, by GOAWAY. */
+  closeAfterwards(): void {}
+
   /** A reset, sent at once: `close` would first end the body properly, and the client would take it for the whole. */
   destroy(): void {
     if (!this.stream.destroyed) this.stream.destroy(new SluiceError("upstream-reset"));

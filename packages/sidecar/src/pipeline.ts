@@ -1,4 +1,4 @@
-import { probeTargets, SluiceError, type Clock } from "@sluice/core";
+import { headerNames, probeTargets, SluiceError, type Clock } from "@sluice/core";
 import {
   answerError,
   checkFraming,
@@ -87,12 +87,13 @@ export class Pipeline implements ExchangeContext {
       // forwards is a request, whatever user agent its client claims to be.
       const isProxied = head.proxyRequest === probeTargets.activator;
       const question = isProxied ? undefined : findHealthQuestion(head.userAgent, head.networkProbe);
-      if (question !== undefined) return this.#answerHealth(client, head, question);
+      if (question !== undefined) return this.#answerHealth(arrival, head, question);
       // 3. What two servers could read differently goes no further.
       checkFraming(head, arrival.httpVersion);
       const target = toRequestTarget(arrival.url, head, arrival.authority);
       // 4. A request that starts keeps a draining pod up: somebody still sends here.
       this.#parts.drainer.requestStarted();
+      if (this.#parts.drainer.isDraining) client.closeAfterwards();
       const exchange = new Exchange(
         {
           client,
@@ -162,9 +163,12 @@ export class Pipeline implements ExchangeContext {
     }
   }
 
-  #answerHealth(client: ClientSide, head: RequestHead, question: HealthQuestion): void {
+  #answerHealth(arrival: Arrival, head: RequestHead, question: HealthQuestion): void {
     const { drainer, prober } = this.#parts;
-    const answer = decideHealthAnswer(question, drainer.isDraining, head.networkProbe, head.networkHash);
+    const { client } = arrival;
+    // The kubelet is answered from wherever it asks: its question gives nothing away.
+    const networkProbe = head.networkProbe ?? findHeader(arrival.rawHeaders, headerNames.networkProbe);
+    const answer = decideHealthAnswer(question, drainer.isDraining, networkProbe, head.networkHash);
     if (answer !== undefined) return sendHealthAnswer(client, answer);
     prober.probe().then(
       (isReady) => sendHealthAnswer(client, toReadinessAnswer(isReady)),
@@ -175,6 +179,11 @@ export class Pipeline implements ExchangeContext {
 
 function isBypass(exchange: Exchange): boolean {
   return (exchange.head.kubeletProbe ?? "") !== "";
+}
+
+function findHeader(rawHeaders: readonly string[], name: string): string | undefined {
+  const index = rawHeaders.findIndex((each, at) => at % 2 === 0 && each.toLowerCase() === name);
+  return index === -1 ? undefined : rawHeaders[index + 1];
 }
 
 function sendHealthAnswer(client: ClientSide, answer: HealthAnswer): void {

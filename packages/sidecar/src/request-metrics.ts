@@ -1,4 +1,4 @@
-import { createMetrics, Gauge, Histogram, type Registry } from "@sluice/kit";
+import { createMetrics, Gauge, Histogram, LabelBound, type Registry } from "@sluice/kit";
 import type { Exchange } from "./exchange.ts";
 import type { ExchangeRecorder } from "./pipeline.ts";
 import { toRouteTag } from "./route-tag.ts";
@@ -6,6 +6,9 @@ import { toRouteTag } from "./route-tag.ts";
 /** Seconds; Knative's buckets, so that its dashboards fit. */
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 const durationLabels = ["http_request_method", "http_response_status_code", "kn_route_tag"] as const;
+
+/** Tags come from clients; series must not grow with them. */
+const maxTags = 100;
 
 type Observe = (seconds: number) => void;
 
@@ -24,6 +27,7 @@ export class RequestMetrics implements ExchangeRecorder {
   readonly #invocation: Histogram<"http_response_status_code">;
   readonly #server: Histogram<(typeof durationLabels)[number]>;
   readonly #depth: Gauge;
+  readonly #tags = new LabelBound(maxTags);
   // Looking a label set up costs more than counting it, and there are few of them.
   readonly #invocationByStatus = new Map<number, Observe>();
   readonly #serverByLabels = new Map<string, Observe>();
@@ -81,7 +85,7 @@ export class RequestMetrics implements ExchangeRecorder {
 
   #observeServer(exchange: Exchange): Observe {
     const method = toKnownMethod(exchange.method);
-    const tag = toRouteTag(exchange.head.servingTag, exchange.head.servingDefaultRoute);
+    const tag = this.#tags.toLabel(toRouteTag(exchange.head.servingTag, exchange.head.servingDefaultRoute));
     const key = `${method} ${exchange.status} ${tag}`;
     const known = this.#serverByLabels.get(key);
     if (known !== undefined) return known;

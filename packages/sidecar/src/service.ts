@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Server } from "node:http";
 import { systemClock, type Clock } from "@sluice/core";
 import { Gate, RequestLimits } from "@sluice/dataplane";
@@ -71,9 +72,10 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
       {
         name: "drain",
         timeoutMs: drainLimitMs,
-        async run() {
+        async run(signal) {
           termination.begin();
-          await drainer.drain();
+          http2.goAway();
+          await Promise.race([drainer.drain(), once(signal, "abort")]);
         },
       },
       createCloseStage(http1, http2),
