@@ -7,7 +7,7 @@ import {
 } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { parseSettings } from "@sluice/kit";
-import { sidecarSettings, startSidecar, type Sidecar } from "@sluice/sidecar";
+import { sidecarSettings, startSidecar, type Sidecar, type SidecarPorts } from "@sluice/sidecar";
 import { systemClock, type Clock } from "@sluice/core";
 import { onTestFinished } from "vitest";
 
@@ -67,16 +67,21 @@ export async function startApp(listener: RequestListener): Promise<TestApp> {
   return { port: (server.address() as AddressInfo).port, server, requests };
 }
 
+/** Ports that are not open are 0. */
+export interface TestSidecar extends Sidecar {
+  readonly ports: Required<SidecarPorts>;
+}
+
 /** A sidecar in front of `userPort`; stopped when the test ends. */
 export async function startTestSidecar(
   userPort: number,
   overrides: Readonly<Record<string, string>> = {},
   clock: Clock = systemClock,
-): Promise<Sidecar> {
+): Promise<TestSidecar> {
   const environment = createSidecarEnvironment(userPort, overrides);
   const sidecar = await startSidecar(parseSettings(sidecarSettings, { environment }), clock);
   onTestFinished(() => stopSidecar(sidecar));
-  return sidecar;
+  return { ...sidecar, ports: { metrics: 0, tls: 0, ...sidecar.ports } };
 }
 
 export async function stopSidecar(sidecar: Sidecar): Promise<void> {

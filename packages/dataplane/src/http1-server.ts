@@ -34,8 +34,12 @@ export function createHttp1Server(handler: Http1Handler, options: Http1ServerOpt
   });
   // Node silently drops headers beyond a count; the bytes are limited already.
   server.maxHeadersCount = 0;
-  const accept = (request: IncomingMessage, response: ServerResponse): void =>
-    handler.handleRequest(request, response);
+  const accept = (request: IncomingMessage, response: ServerResponse): void => {
+    // Pipelined behind a request that is not answered yet: it waits for its turn, so that an app sees the requests of one
+    // connection in their order (RFC 9112 §9.3.2) and one connection takes one slot.
+    if (response.socket === null) response.once("socket", () => handler.handleRequest(request, response));
+    else handler.handleRequest(request, response);
+  };
   server.on("request", accept);
   // The app answers the expectation, or `NodeForward` does after a while.
   server.on("checkContinue", accept);

@@ -34,6 +34,7 @@ export function toRequestTarget(url: string, head: RequestHead, authority?: stri
 
 /** Throws for framing that only some servers understand alike: anything but a length, or `chunked` alone (RFC 9112 §6). */
 export function checkFraming(head: RequestHead, httpVersion: string): void {
+  if (httpVersion === "0.9") throw new SluiceError("bad-request", "HTTP/0.9");
   const coding = head.transferEncoding;
   if (coding === undefined) return;
   if (coding.toLowerCase() !== "chunked") {

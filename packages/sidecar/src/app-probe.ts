@@ -26,11 +26,19 @@ export interface ProbeTiming {
  * Reads SERVING_READINESS_PROBE: one Kubernetes probe as JSON, or a list. Empty is no probe at all: always ready. Throws an Error
  * that says what is wrong.
  */
-export function parseAppProbes(text: string, isList: boolean, userPort: number): readonly AppProbe[] {
+export function parseAppProbes(text: string, userPort: number): readonly AppProbe[] {
   if (text.trim() === "") return [];
-  const value: unknown = JSON.parse(text);
-  const list: unknown[] = isList && Array.isArray(value) ? value : [value];
+  const value: unknown = parseJson(text);
+  const list: unknown[] = Array.isArray(value) ? value : [value];
   return list.map((probe) => toAppProbe(toRecord(probe, "a probe"), userPort));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new TypeError("must be a Kubernetes probe as JSON");
+  }
 }
 
 type JsonRecord = Readonly<Record<string, unknown>>;

@@ -19,18 +19,17 @@ export function createStatsListener(stats: StatReporter): Server {
   });
 }
 
-/** Where Prometheus reads; the registry is made when it is first asked for, which keeps it out of the start. */
-export function createMetricsListener(registry: () => Promise<Registry>): Server {
+/** Where Prometheus reads. */
+export function createMetricsListener(registry: Registry): Server {
   return createControlListener((request, response, path) => {
     if (path !== "/metrics") return answerText(response, 404, "404 page not found\n");
     if (request.method !== "GET" && request.method !== "HEAD") {
       return answerText(response, 405, "Method Not Allowed\n", { allow: "GET, HEAD" });
     }
-    registry()
-      .then(async (known) =>
-        answerText(response, 200, await known.metrics(), { "content-type": known.contentType }),
-      )
-      .catch(() => answerText(response, 500, "internal error\n"));
+    registry.metrics().then(
+      (text) => answerText(response, 200, text, { "content-type": registry.contentType }),
+      () => answerText(response, 500, "internal error\n"),
+    );
   });
 }
 

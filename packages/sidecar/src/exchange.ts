@@ -40,6 +40,8 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
   readonly host: string;
   /** Who is at the other end of the client's connection. */
   readonly peerAddress: string;
+  /** As Go names it: `HTTP/1.1`. */
+  readonly protocol: string;
   readonly startedMs: number;
   /** Came through an activator, which counts it itself. */
   readonly isProxied: boolean;
@@ -62,6 +64,7 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
     this.path = init.path;
     this.host = init.host;
     this.peerAddress = init.peerAddress;
+    this.protocol = init.protocol;
     this.startedMs = init.startedMs;
     this.isProxied = init.isProxied;
     this.#startForwarding = init.startForwarding;
@@ -145,6 +148,7 @@ export interface ExchangeInit {
   /** The host that the app sees. */
   readonly host: string;
   readonly peerAddress: string;
+  readonly protocol: string;
   readonly startedMs: number;
   readonly isProxied: boolean;
   readonly startForwarding: StartForwarding;

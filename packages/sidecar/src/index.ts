@@ -1,2 +1,2 @@
-export { startSidecar, type Sidecar } from "./service.ts";
+export { startSidecar, type Sidecar, type SidecarPorts } from "./service.ts";
 export { sidecarSettings, type SidecarSettings } from "./settings.ts";

@@ -59,7 +59,7 @@ export interface PipelineParts {
   readonly stats: StatReporter;
   /** Absent without a concurrency limit: then nothing waits and nothing is refused. */
   readonly gate: Gate | undefined;
-  readonly recorder: ExchangeRecorder;
+  readonly recorders: readonly ExchangeRecorder[];
 }
 
 /** The whole life of a request in the sidecar, outermost step first. README.md draws it with its exits. */
@@ -103,6 +103,7 @@ export class Pipeline implements ExchangeContext {
           path: target.path,
           host: head.originalHost ?? target.host,
           peerAddress: arrival.peerAddress,
+          protocol: `HTTP/${arrival.httpVersion}`,
           startedMs: this.#parts.clock.monotonic(),
           isProxied,
           startForwarding: arrival.startForwarding,
@@ -118,12 +119,12 @@ export class Pipeline implements ExchangeContext {
 
   /** 9. Everything that was taken is given back, once. */
   onFinished(exchange: Exchange): void {
-    const { gate, limits, stats, recorder, clock } = this.#parts;
+    const { gate, limits, stats, recorders, clock } = this.#parts;
     const nowMs = clock.monotonic();
     gate?.leave(exchange.pass);
     if (!isBypass(exchange)) stats.requests.requestOut(nowMs, exchange.isProxied);
     if (exchange.deadlines !== undefined) limits.stop(exchange.deadlines);
-    recorder.onFinished(exchange, nowMs);
+    for (const recorder of recorders) recorder.onFinished(exchange, nowMs);
     this.#inFlight--;
     if (this.#inFlight === 0) this.#onIdle?.();
   }
@@ -145,7 +146,7 @@ export class Pipeline implements ExchangeContext {
   }
 
   #begin(exchange: Exchange): void {
-    const { gate, limits, stats, recorder } = this.#parts;
+    const { gate, limits, stats, recorders } = this.#parts;
     this.#inFlight++;
     // 5. Time limits count from here, waiting included.
     exchange.deadlines = limits.start(exchange);
@@ -155,7 +156,7 @@ export class Pipeline implements ExchangeContext {
     stats.requests.requestIn(exchange.startedMs, exchange.isProxied);
     if (gate === undefined) return exchange.onAdmitted();
     // 8. Through the gate now or later, and on to the app (exchange.ts); beyond the queue's depth 503 at once.
-    recorder.onQueued(gate.inFlight);
+    for (const recorder of recorders) recorder.onQueued(gate.inFlight);
     try {
       gate.enter(exchange.pass);
     } catch (error) {

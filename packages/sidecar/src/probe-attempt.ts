@@ -1,40 +1,47 @@
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
+import { request as httpsRequest } from "node:https";
 import type { AppProbe } from "./app-probe.ts";
+import { attemptGrpc, attemptHttp2 } from "./probe-attempt-http2.ts";
 
-/** Asks the app once. An app that refuses, breaks off or stays silent is not ready; nothing of that is an error here. */
-export function attemptProbe(probe: AppProbe, timeoutMs: number): Promise<boolean> {
+export type HttpProbe = Extract<AppProbe, { kind: "http" }>;
+
+/**
+ * Asks the app once. An app that refuses, breaks off or stays silent is not ready; nothing of that is an error here. `detectsHttp2`:
+ * HTTP probes ask over h2c first (reference §1.8).
+ */
+export async function attemptProbe(
+  probe: AppProbe,
+  timeoutMs: number,
+  detectsHttp2: boolean,
+): Promise<boolean> {
   switch (probe.kind) {
     case "http":
-      return attemptHttp(probe, timeoutMs);
+      if (detectsHttp2 && (await attemptHttp2(probe, timeoutMs))) return true;
+      return attemptHttp1(probe, timeoutMs);
     case "tcp":
       return attemptTcp(probe.host, probe.port, timeoutMs);
     case "grpc":
+      return attemptGrpc(probe, timeoutMs);
     case "impossible":
       break;
   }
-  return Promise.resolve(false);
+  return false;
 }
-
-type HttpProbe = Extract<AppProbe, { kind: "http" }>;
 
 const maxRedirects = 10;
 
 /** 200 to 399 is ready; a redirect is followed, as Go's client does. */
-function attemptHttp(probe: HttpProbe, timeoutMs: number): Promise<boolean> {
+function attemptHttp1(probe: HttpProbe, timeoutMs: number): Promise<boolean> {
   const signal = AbortSignal.timeout(timeoutMs);
-  return getStatus(
-    new URL(`${probe.scheme}://${toAuthority(probe)}${probe.path}`),
-    probe.headers,
-    signal,
-    0,
-  ).then(
+  const url = new URL(`${probe.scheme}://${toProbeAuthority(probe)}${probe.path}`);
+  return getStatus(url, probe.headers, signal, 0).then(
     (status) => status >= 200 && status < 400,
     () => false,
   );
 }
 
-function toAuthority(probe: HttpProbe): string {
+export function toProbeAuthority(probe: HttpProbe): string {
   return probe.host.includes(":") ? `[${probe.host}]:${probe.port}` : `${probe.host}:${probe.port}`;
 }
 
@@ -45,16 +52,23 @@ function getStatus(
   redirects: number,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const lines = [
-      "Host",
-      url.host,
-      "User-Agent",
-      "kube-probe//",
-      "Connection",
-      "close",
-      ...withoutHost(headers),
-    ];
-    const request = httpRequest(url, { headers: lines, signal, agent: false, setHost: false });
+    const options = {
+      headers: [
+        "Host",
+        url.host,
+        "User-Agent",
+        "kube-probe//",
+        "Connection",
+        "close",
+        ...withoutHost(headers),
+      ],
+      signal,
+      agent: false as const,
+      setHost: false,
+      // The kubelet does not verify the app's certificate either.
+      rejectUnauthorized: false,
+    };
+    const request = url.protocol === "https:" ? httpsRequest(url, options) : httpRequest(url, options);
     request.on("error", reject).on("response", (response) => {
       response.destroy();
       const status = response.statusCode ?? 0;

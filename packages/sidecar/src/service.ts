@@ -1,53 +1,59 @@
-import { once } from "node:events";
 import type { Server } from "node:http";
+import type { Server as NetServer } from "node:net";
 import { systemClock, type Clock } from "@sluice/core";
 import { Gate, RequestLimits } from "@sluice/dataplane";
-import { listen, waitInStage, type Logger, type Running, type Stage } from "@sluice/kit";
+import { listen, type Logger, type Running } from "@sluice/kit";
 import { AppForwarder } from "./app-forwarder.ts";
 import { parseAppProbes } from "./app-probe.ts";
 import { createAdminListener, createMetricsListener, createStatsListener } from "./control-listeners.ts";
 import { Drainer } from "./drainer.ts";
 import { createHttp1Listener } from "./http1-listener.ts";
-import { createHttp2Listener, type Http2Listener } from "./http2-listener.ts";
+import { createHttp2Listener } from "./http2-listener.ts";
 import { shareWithHttp2 } from "./main-listener.ts";
-import { PeerTrust } from "./peer-trust.ts";
-import { Pipeline } from "./pipeline.ts";
+import { Pipeline, type ExchangeRecorder } from "./pipeline.ts";
 import { attemptProbe } from "./probe-attempt.ts";
 import { Readiness } from "./readiness.ts";
+import { RequestLog } from "./request-log.ts";
 import { RequestMetrics } from "./request-metrics.ts";
 import type { SidecarSettings } from "./settings.ts";
+import { createStopStages } from "./shutdown.ts";
 import { createSidecarLogger } from "./sidecar-logger.ts";
 import { StatReporter } from "./stat-reporter.ts";
+import { createTlsListener } from "./tls-listener.ts";
+
+/** Where a sidecar listens; `tls` and `metrics` only when they are wanted. */
+export interface SidecarPorts {
+  readonly main: number;
+  readonly admin: number;
+  readonly stats: number;
+  readonly metrics?: number;
+  readonly tls?: number;
+}
 
 /** A running sidecar: where it listens, and how it stops. */
 export interface Sidecar extends Running {
   readonly log: Logger;
-  readonly ports: {
-    readonly main: number;
-    readonly admin: number;
-    readonly stats: number;
-    readonly metrics: number;
-  };
+  readonly ports: SidecarPorts;
 }
 
 /** Builds and binds everything. Rejects when a port cannot be bound; nothing stays open then. */
 export async function startSidecar(settings: SidecarSettings, clock: Clock = systemClock): Promise<Sidecar> {
   const log = createSidecarLogger(settings);
   const drainer = new Drainer(clock, settings.quietPeriod);
+  const termination = createTermination(settings, clock, drainer);
   const stats = new StatReporter(clock, settings.pod, settings.reportPeriod);
-  const metrics = new RequestMetrics(settings);
+  const metrics = createMetrics(settings);
   const forwarder = createForwarder(settings, clock);
   const pipeline = new Pipeline({
     clock,
-    trust: new PeerTrust(settings.trustedPeers),
+    trust: settings.trustedPeers,
     drainer,
     prober: createReadiness(settings, clock),
     limits: createLimits(settings, clock),
     stats,
     gate: createGate(settings),
-    recorder: metrics,
+    recorders: [metrics, createRequestLog(settings)].filter((recorder) => recorder !== undefined),
   });
-  const termination = createTermination(settings, clock, drainer);
   const http1 = createHttp1Listener(pipeline, forwarder, {
     headerTimeoutMs: settings.headerTimeout,
     maxHeaderBytes: settings.maxHeaderBytes,
@@ -56,48 +62,65 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
   });
   const http2 = createHttp2Listener(pipeline, forwarder, settings.maxHeaderBytes);
   shareWithHttp2(http1, http2.server, settings.headerTimeout, clock);
-  const servers = {
-    main: http1,
-    admin: createAdminListener(drainer, termination.scheduleReset),
-    stats: createStatsListener(stats),
-    metrics: createMetricsListener(() => Promise.resolve(metrics.registry)),
-  };
-  const ports = await bindAll(servers, settings);
+  const tls = createTlsListener(settings, { http1, http2: http2.server }, log);
+  const bindings: Binding[] = [
+    { name: "main", server: http1, port: settings.servingPort },
+    {
+      name: "admin",
+      server: createAdminListener(drainer, termination.scheduleReset),
+      port: settings.adminPort,
+    },
+    { name: "stats", server: createStatsListener(stats), port: settings.statsPort },
+  ];
+  if (metrics !== undefined) {
+    const server = createMetricsListener(metrics.registry);
+    bindings.push({ name: "metrics", server, port: settings.metricsPort });
+  }
+  if (tls !== undefined) bindings.push({ name: "tls", server: tls.server, port: settings.servingTlsPort });
+  const ports = await bindAll(bindings, settings.bindAddress);
   const reporting = setInterval(() => stats.report(), settings.reportPeriod);
+  const rotation = setInterval(() => tls?.reload(), settings.certificateReload);
   log.info({ ports, app: settings.userPort }, "sidecar serves");
   return {
     log,
     ports,
-    stop: [
-      {
-        name: "drain",
-        timeoutMs: drainLimitMs,
-        async run(signal) {
-          termination.begin();
-          http2.goAway();
-          await Promise.race([drainer.drain(), once(signal, "abort")]);
-        },
+    stop: createStopStages({
+      clock,
+      drainer,
+      pipeline,
+      forwarder,
+      http1,
+      http2,
+      hijackDrainMs: settings.hijackDrain,
+      beginTermination: termination.begin,
+      async closeAll() {
+        clearInterval(reporting);
+        clearInterval(rotation);
+        for (const { server } of bindings) closeNow(server);
+        http2.close();
+        await forwarder.close();
       },
-      createCloseStage(http1, http2),
-      createInFlightStage(settings, clock, pipeline, forwarder),
-      {
-        name: "infrastructure",
-        timeoutMs: 10_000,
-        async run() {
-          clearInterval(reporting);
-          for (const server of Object.values(servers)) server.close();
-          for (const server of [http1, servers.admin, servers.stats, servers.metrics])
-            server.closeAllConnections();
-          http2.close();
-          await forwarder.close();
-        },
-      },
-    ],
+    }),
   };
 }
 
-/** A pod that still gets requests goes on draining; Kubernetes ends that at the end of the pod's grace period. */
-const drainLimitMs = 24 * 3_600_000;
+function createMetrics(settings: SidecarSettings): RequestMetrics | undefined {
+  return settings.observability.requestMetrics === "prometheus" ? new RequestMetrics(settings) : undefined;
+}
+
+function createRequestLog(settings: SidecarSettings): ExchangeRecorder | undefined {
+  const template = settings.observability.requestLogTemplate;
+  if (template === undefined) return undefined;
+  const identity = {
+    Name: settings.revision,
+    Namespace: settings.namespace,
+    Service: settings.service,
+    Configuration: settings.configuration,
+    PodName: settings.pod,
+    PodIP: settings.podIp,
+  };
+  return new RequestLog(template, identity, (line) => void process.stdout.write(line));
+}
 
 function createForwarder(settings: SidecarSettings, clock: Clock): AppForwarder {
   return new AppForwarder(
@@ -113,21 +136,14 @@ function createForwarder(settings: SidecarSettings, clock: Clock): AppForwarder 
 }
 
 function createReadiness(settings: SidecarSettings, clock: Clock): Readiness {
-  const probes = parseAppProbes(
-    settings.readinessProbe,
-    settings.enableMultiContainerProbes,
-    settings.userPort,
-  );
-  return new Readiness(
-    probes,
-    attemptProbe,
-    {
-      intervalMs: settings.probeInterval,
-      attemptTimeoutMs: settings.probeAttemptTimeout,
-      totalTimeoutMs: settings.probeTimeout,
-    },
-    clock,
-  );
+  const timing = {
+    intervalMs: settings.probeInterval,
+    attemptTimeoutMs: settings.probeAttemptTimeout,
+    totalTimeoutMs: settings.probeTimeout,
+  };
+  const attempt = (probe: Parameters<typeof attemptProbe>[0], timeoutMs: number): Promise<boolean> =>
+    attemptProbe(probe, timeoutMs, settings.enableHttp2Detection);
+  return new Readiness(parseAppProbes(settings.readinessProbe, settings.userPort), attempt, timing, clock);
 }
 
 function createLimits(settings: SidecarSettings, clock: Clock): RequestLimits {
@@ -163,58 +179,28 @@ function createTermination(
   };
 }
 
-type Servers = Readonly<Record<"main" | "admin" | "stats" | "metrics", Server>>;
+interface Binding {
+  readonly name: keyof SidecarPorts;
+  readonly server: Server | NetServer;
+  readonly port: number;
+}
 
-async function bindAll(servers: Servers, settings: SidecarSettings): Promise<Sidecar["ports"]> {
-  const address = settings.bindAddress;
+async function bindAll(bindings: readonly Binding[], address: string): Promise<SidecarPorts> {
+  const ports = { main: 0, admin: 0, stats: 0 };
   try {
-    const [main, admin, stats, metrics] = await Promise.all([
-      listen(servers.main, settings.servingPort, address),
-      listen(servers.admin, settings.adminPort, address),
-      listen(servers.stats, settings.statsPort, address),
-      listen(servers.metrics, settings.metricsPort, address),
-    ]);
-    return { main: main.port, admin: admin.port, stats: stats.port, metrics: metrics.port };
+    const bound = await Promise.all(
+      bindings.map(
+        async ({ name, server, port }) => [name, (await listen(server, port, address)).port] as const,
+      ),
+    );
+    return { ...ports, ...Object.fromEntries(bound) };
   } catch (error) {
-    for (const server of Object.values(servers)) closeNow(server);
+    for (const { server } of bindings) closeNow(server);
     throw error;
   }
 }
 
-/** No new connections. Idle ones end; the others end with their requests, and HTTP/2 clients are told. */
-function createCloseStage(http1: Server, http2: Http2Listener): Stage {
-  return {
-    name: "close listener",
-    timeoutMs: 1000,
-    run() {
-      http1.close();
-      http1.closeIdleConnections();
-      http2.goAway();
-    },
-  };
-}
-
-/** WebSockets would go on for ever: at the end of the grace they are told, and get a moment to say goodbye. */
-function createInFlightStage(
-  settings: SidecarSettings,
-  clock: Clock,
-  pipeline: Pipeline,
-  forwarder: AppForwarder,
-): Stage {
-  return {
-    name: "requests in flight",
-    timeoutMs: settings.hijackDrain + 2 * goodbyeMs,
-    async run(signal) {
-      await Promise.race([pipeline.idle(), waitInStage(clock, settings.hijackDrain, signal)]);
-      forwarder.endTunnels();
-      await Promise.race([pipeline.idle(), waitInStage(clock, goodbyeMs, signal)]);
-    },
-  };
-}
-
-const goodbyeMs = 1000;
-
-function closeNow(server: Server): void {
+function closeNow(server: Server | NetServer): void {
   server.close();
-  server.closeAllConnections();
+  if ("closeAllConnections" in server) server.closeAllConnections();
 }

@@ -1,9 +1,18 @@
 import { defineSettings, type Settings } from "@sluice/kit";
+import { parseAppProbes } from "./app-probe.ts";
+import { parseObservability } from "./observability.ts";
+import { parsePeerTrust } from "./peer-trust.ts";
 
 function parseTlsVersion(text: string): "TLSv1.2" | "TLSv1.3" {
   if (text === "" || text === "1.3") return "TLSv1.3";
   if (text === "1.2") return "TLSv1.2";
   throw new RangeError("must be 1.2 or 1.3");
+}
+
+/** Checked here, so that a mistake is reported with all others; read once the app's port is known. */
+function parseProbeText(text: string): string {
+  parseAppProbes(text, 0);
+  return text;
 }
 
 /** Knative's integers may be missing; an empty text is a mistake there as well. */
@@ -54,7 +63,8 @@ export const sidecarSettings = defineSettings({
   },
   readinessProbe: {
     variable: "SERVING_READINESS_PROBE",
-    kind: "text",
+    kind: "parsed",
+    parse: parseProbeText,
     default: "",
     summary: "Kubernetes probe of the app as JSON, or a list of them; empty: the app is always ready.",
   },
@@ -74,7 +84,7 @@ export const sidecarSettings = defineSettings({
     variable: "ENABLE_MULTI_CONTAINER_PROBES",
     kind: "boolean",
     default: false,
-    summary: "SERVING_READINESS_PROBE is a list.",
+    summary: "Read here for Knative's sake; SERVING_READINESS_PROBE shows itself whether it is a list.",
   },
   loggingConfig: {
     variable: "SERVING_LOGGING_CONFIG",
@@ -119,9 +129,10 @@ export const sidecarSettings = defineSettings({
     default: "",
     summary: "The service's name, for metrics and logs.",
   },
-  observabilityConfig: {
+  observability: {
     variable: "OBSERVABILITY_CONFIG",
-    kind: "text",
+    kind: "parsed",
+    parse: parseObservability,
     default: "",
     summary: "Knative's observability settings as JSON: request metrics and request log.",
   },
@@ -196,8 +207,9 @@ export const sidecarSettings = defineSettings({
   },
   trustedPeers: {
     variable: "SLUICE_TRUSTED_PEERS",
-    kind: "list",
-    default: [],
+    kind: "parsed",
+    parse: parsePeerTrust,
+    default: "",
     summary:
       "Addresses and CIDR ranges that may set internal headers; empty trusts everybody, as Knative does.",
   },

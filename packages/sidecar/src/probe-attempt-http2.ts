@@ -1,0 +1,80 @@
+import { connect, type ClientHttp2Stream } from "node:http2";
+import type { AppProbe } from "./app-probe.ts";
+import type { HttpProbe } from "./probe-attempt.ts";
+
+type GrpcProbe = Extract<AppProbe, { kind: "grpc" }>;
+
+/** Whether the app answers 200 to 399 over h2c, by prior knowledge. */
+export function attemptHttp2(probe: HttpProbe, timeoutMs: number): Promise<boolean> {
+  const headers: Record<string, string> = { ":path": probe.path, "user-agent": "kube-probe//" };
+  for (let index = 0; index < probe.headers.length; index += 2) {
+    const name = (probe.headers[index] ?? "").toLowerCase();
+    if (name !== "host") headers[name] = probe.headers[index + 1] ?? "";
+  }
+  return askStream(probe.host, probe.port, timeoutMs, headers, undefined, (stream, answer) => {
+    stream.on("response", (received) => {
+      const status = received[":status"] ?? 0;
+      answer(status >= 200 && status < 400);
+    });
+  });
+}
+
+/** grpc.health.v1.HealthCheckResponse with status SERVING: field 1, varint 1. */
+const serving = Buffer.from([0x08, 0x01]);
+
+/** grpc.health.v1.Health/Check; anything but SERVING is not ready. The two messages are small enough to be written out. */
+export function attemptGrpc(probe: GrpcProbe, timeoutMs: number): Promise<boolean> {
+  const headers = {
+    ":method": "POST",
+    ":path": "/grpc.health.v1.Health/Check",
+    "content-type": "application/grpc",
+    te: "trailers",
+    "user-agent": "kube-probe//",
+  };
+  return askStream(
+    "127.0.0.1",
+    probe.port,
+    timeoutMs,
+    headers,
+    toCheckRequest(probe.service),
+    (stream, answer) => {
+      const chunks: Buffer[] = [];
+      stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+      // A message is a flag, four bytes of length, and its bytes.
+      stream.on("end", () => answer(Buffer.concat(chunks).subarray(5).equals(serving)));
+    },
+  );
+}
+
+/** HealthCheckRequest: field 1, the service's name. */
+function toCheckRequest(service: string): Buffer {
+  const name = Buffer.from(service);
+  const message = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+function askStream(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  headers: Readonly<Record<string, string>>,
+  body: Buffer | undefined,
+  judge: (stream: ClientHttp2Stream, answer: (isReady: boolean) => void) => void,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const session = connect(`http://${host.includes(":") ? `[${host}]` : host}:${port}`);
+    const answer = (isReady: boolean): void => {
+      clearTimeout(timer);
+      session.destroy();
+      resolve(isReady);
+    };
+    const timer = setTimeout(() => answer(false), timeoutMs);
+    session.on("error", () => answer(false));
+    const stream = session.request(headers, { endStream: body === undefined });
+    stream.on("error", () => answer(false)).on("close", () => answer(false));
+    judge(stream, answer);
+    if (body !== undefined) stream.end(body);
+  });
+}

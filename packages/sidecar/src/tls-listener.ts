@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Server as HttpServer } from "node:http";
+import type { Http2Server } from "node:http2";
+import { join } from "node:path";
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
+import type { Logger } from "@sluice/kit";
+import type { SidecarSettings } from "./settings.ts";
+
+interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** The main port over TLS, and the watch over its certificate. */
+export interface TlsListener {
+  readonly server: Server;
+  /** Looks whether the files have changed; new connections get the new certificate. */
+  reload(): void;
+}
+
+/**
+ * Undefined without a certificate: then there is no TLS port. HTTP/1.1 or HTTP/2 as ALPN agrees, into the same fronts as the plain
+ * port.
+ */
+export function createTlsListener(
+  settings: SidecarSettings,
+  accept: { readonly http1: HttpServer; readonly http2: Http2Server },
+  log: Logger,
+): TlsListener | undefined {
+  const first = readCertificate(settings.certificateFolder);
+  if (first === undefined) return undefined;
+  const options = toTlsOptions(settings);
+  const server = createServer({ ...options, ...first, ALPNProtocols: ["h2", "http/1.1"] });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    if (socket.alpnProtocol === "h2") accept.http2.emit("connection", socket);
+    else accept.http1.emit("connection", socket);
+  });
+  let digest = toDigest(first);
+  return {
+    server,
+    reload() {
+      const now = readCertificate(settings.certificateFolder);
+      if (now === undefined || toDigest(now) === digest) return;
+      try {
+        server.setSecureContext({ ...options, ...now });
+        digest = toDigest(now);
+        log.info("the certificate has changed; new connections get the new one");
+      } catch (error) {
+        // Half a rotation: the two files do not fit together yet. The old pair goes on, and the next look tries again.
+        log.warn({ error }, "the new certificate cannot be used; the old one stays");
+      }
+    },
+  };
+}
+
+function toTlsOptions(settings: SidecarSettings): SecureContextOptions {
+  return {
+    minVersion: settings.tlsMinVersion,
+    maxVersion: settings.tlsMaxVersion,
+    ...(settings.tlsCipherSuites.length > 0 && { ciphers: settings.tlsCipherSuites.join(":") }),
+    ...(settings.tlsCurves.length > 0 && { ecdhCurve: settings.tlsCurves.join(":") }),
+  };
+}
+
+function readCertificate(folder: string): Certificate | undefined {
+  try {
+    return { cert: readFileSync(join(folder, "tls.crt")), key: readFileSync(join(folder, "tls.key")) };
+  } catch {
+    // Not mounted, or in the middle of being replaced: the same as not there.
+    return undefined;
+  }
+}
+
+function toDigest(certificate: Certificate): string {
+  return createHash("sha256").update(certificate.cert).update(certificate.key).digest("hex");
+}
