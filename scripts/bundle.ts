@@ -1,5 +1,5 @@
 import { build, type BuildOptions, type Plugin } from "esbuild";
-import { existsSync } from "node:fs";
+import { existsSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 
 /** One `.mjs` a service, so that a process starts from one file: `dist/<service>.mjs`. */
@@ -49,6 +49,8 @@ for (const service of services) {
   const options = toOptions(service);
   if (!existsSync(join(root, "packages", service, "src", "main.ts"))) continue;
   const result = await build(options);
+  // esbuild leaves a file alone that would not change; its time must still say that it is as new as its sources.
+  utimesSync(join(root, "dist", `${service}.mjs`), new Date(), new Date());
   const output = Object.values(result.metafile?.outputs ?? {})[0];
   process.stdout.write(`dist/${service}.mjs ${Math.ceil((output?.bytes ?? 0) / 1024)} KiB\n`);
 }

@@ -1,11 +1,13 @@
 // Runs before every npm script, on whatever Node the machine has (20 or newer), so it is plain JavaScript without
 // dependencies. It installs what is missing, checks that the pinned Node is there, and builds bundles when asked.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+/** As in bundle.ts. */
+const bundled = ["sidecar", "activator", "aggregator", "scaler"];
 const pinnedNode = join(root, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
 
 function fail(what, next) {
@@ -58,6 +60,20 @@ function checkPinnedNode() {
   }
 }
 
+/** Whether every bundle is newer than everything that any of them is made from. */
+function areBundlesFresh() {
+  const packages = join(root, "packages");
+  const sources = ["package-lock.json", join("scripts", "bundle.ts")].map((file) => join(root, file));
+  const bundles = [];
+  for (const name of readdirSync(packages)) {
+    const folder = join(packages, name, "src");
+    if (!existsSync(folder)) continue;
+    sources.push(...readdirSync(folder, { recursive: true }).map((file) => join(folder, String(file))));
+    if (bundled.includes(name)) bundles.push(join(root, "dist", `${name}.mjs`));
+  }
+  return Math.min(...bundles.map(modifiedMs)) > Math.max(...sources.map(modifiedMs));
+}
+
 if (Number(process.versions.node.split(".")[0]) < 20) {
   fail(
     `Node ${process.versions.node} is too old to start from`,
@@ -66,7 +82,7 @@ if (Number(process.versions.node.split(".")[0]) < 20) {
 }
 if (!isInstalled()) install();
 checkPinnedNode();
-if (process.argv.includes("--bundles")) {
+if (process.argv.includes("--bundles") && !areBundlesFresh()) {
   const run = spawnSync(pinnedNode, [join(root, "scripts", "bundle.ts")], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],

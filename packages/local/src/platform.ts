@@ -126,13 +126,13 @@ export class Platform {
 
   async #stop(drainLimitMs: number): Promise<void> {
     const { addresses, catalog, hub, members, sidecars } = this.#parts;
-    await this.#decisions?.close();
-    // The activator goes first: while it drains, the pods still serve what it holds.
+    // The activator goes first: while it drains, pods still come up for what it holds and serve it.
     const [activators, others] = partition(members, (member) => member.spec.service === "activator");
     await Promise.all(
       activators.map(async (member) => await member.stop(Math.max(drainLimitMs, memberStopLimitMs))),
     );
     for (const member of activators) hub.forgetAcknowledger(member.spec.name);
+    await this.#decisions?.close();
     await catalog.stop(drainLimitMs);
     sidecars.close();
     await Promise.all(others.map(async (member) => await member.stop(memberStopLimitMs)));

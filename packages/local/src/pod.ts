@@ -170,11 +170,13 @@ export class Pod {
   }
 
   #createApp(plan: LaunchPlan): SupervisedProcess {
+    const { PORT, ...identity } = toAppEnvironment(this.#spec, this.#appPort);
     const environment = {
       ...this.#services.baseEnvironment,
       ...plan.environment,
+      ...identity,
       // Only the container that takes requests has a port of its own (reference §1.1).
-      ...toAppEnvironment(this.#spec, this.#appPort),
+      ...(plan.isServing && PORT !== undefined ? { PORT } : {}),
     };
     return this.#supervise(plan.container, () =>
       spawnGuarded({ ...plan, environment }, (text) => this.#hear(plan.container, text)),

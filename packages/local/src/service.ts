@@ -56,6 +56,12 @@ const sharedVariables = [
 
 /** Builds the platform; `start` of what it returns runs it. Throws StartError for a taken port or a second platform. */
 export async function createPlatform(options: PlatformOptions): Promise<Platform> {
+  if (process.platform === "win32") {
+    throw new StartError(
+      "sluice up needs a Unix system for its processes",
+      "run it in WSL or in a container",
+    );
+  }
   const { environment, settings, root } = options;
   const clock = systemClock;
   const folder = settings.runtimeDir ?? toRuntimeFolder(environment);
