@@ -196,6 +196,9 @@ describe("decisions", () => {
       return text?.startsWith("0") === true && text;
     });
     expect(status).toBe("0 pods wanted, activators are in the path: idle for 60s");
+    // What the scaler writes for itself is no news for the data plane, or each write would be sent to everybody.
+    expect(await harness.waitForFeed(scaler, "service", "hello")).toMatchObject({ annotations: {} });
+    expect(await harness.waitForFeed(scaler, "revision", "hello")).toMatchObject({ annotations: {} });
   });
 
   test("put back a number that somebody else set, and say so", async () => {

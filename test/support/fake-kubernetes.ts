@@ -109,7 +109,10 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
     const keys = path.split("/").slice(1);
     const last = keys.pop() ?? "";
     let parent = result;
-    for (const key of keys) parent = isObject(parent) ? parent[key] : undefined;
+    for (const key of keys) {
+      if (Array.isArray(parent)) parent = parent[Number(key)];
+      else parent = isObject(parent) ? parent[key] : undefined;
+    }
     if (!isObject(parent)) continue;
     if (op === "remove") delete parent[last];
     else parent[last] = value;
@@ -151,8 +154,10 @@ export class FakeKubernetes {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  get watchCount(): number {
-    return this.#watches.size;
+  countConnections(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+    });
   }
 
   /** The client takes plain HTTP only where certificates are not checked. */
@@ -204,10 +209,6 @@ export class FakeKubernetes {
   compact(): void {
     this.#oldestVersion = this.#version;
     this.#events.clear();
-  }
-
-  sendBookmarks(): void {
-    for (const watch of this.#watches) this.#writeBookmark(watch, {});
   }
 
   /** How often `method` was asked for a path that contains `part`; watches are told apart from lists. */

@@ -1,6 +1,6 @@
 import type { Applied, Failure, Revision, Service } from "@sluice/core";
 import { toHosts } from "./host.ts";
-import { toDataPlaneAnnotations } from "./names.ts";
+import { toDataPlaneAnnotations, toServiceAnnotations } from "./names.ts";
 import type { Workload } from "./workload.ts";
 
 type TrafficEntry = Service["traffic"][number];
@@ -32,9 +32,7 @@ export function toFeedService(
     name: workload.name,
     hosts: toHosts(workload, facts.domains),
     traffic: toTraffic(workload, facts.latestRevision),
-    annotations: Object.fromEntries(
-      Object.entries(workload.annotations).filter(([key]) => key.startsWith("sluice.dev/")),
-    ),
+    annotations: toServiceAnnotations(workload.annotations),
   };
 }
 

@@ -7,7 +7,7 @@ export { decidePodInjection } from "./pod-injection.ts";
 export { findKubernetesHosts, toHosts } from "./host.ts";
 export { injectSidecar, removeSidecar, type InjectOptions, type InjectResult } from "./inject.ts";
 export { readManifest, type Manifest, type ManifestOptions } from "./manifest.ts";
-export { names, reservedPorts, sidecarContainerName, sidecarPorts } from "./names.ts";
+export { names, reservedPorts, sidecarContainerName, sidecarPorts, toServiceAnnotations } from "./names.ts";
 export type { Probe } from "./probe.ts";
 export { formatProblem, type Problem } from "./problem.ts";
 export { chooseRevision, toRevisionName, type KnownRevision, type RevisionChoice } from "./revision-name.ts";

@@ -26,6 +26,10 @@ export const names = {
   tag: "sluice.dev/tag",
   /** Annotation of a Deployment made from a Knative Service: what its template hashed to. */
   contentHash: "sluice.dev/content-hash",
+  /** Annotation of a Deployment in which the writing scaler says what it did, so that every replica and the next start know. */
+  applied: "sluice.dev/applied",
+  /** Annotation of a Deployment for people: what is wanted and why. */
+  status: "sluice.dev/status",
 } as const;
 
 /** Annotations of these families are handed on to the data plane; all others stay where they are. */
@@ -37,7 +41,15 @@ const handedOn = [
   "serving.knative.dev/rollout-duration",
   "sluice.dev/",
 ] as const;
-const notHandedOn: readonly string[] = [names.original, names.enabled];
+/** What tools of ours leave on objects means nothing to the data plane, and would make every write of it news. */
+const notHandedOn: readonly string[] = [
+  names.original,
+  names.enabled,
+  names.traffic,
+  names.contentHash,
+  names.applied,
+  names.status,
+];
 
 /** The annotations that activators and aggregators read. */
 export function toDataPlaneAnnotations(
@@ -48,6 +60,12 @@ export function toDataPlaneAnnotations(
       ([key]) => handedOn.some((family) => key.startsWith(family)) && !notHandedOn.includes(key),
     ),
   );
+}
+
+/** Those of a service: ours alone, Knative's are about revisions. */
+export function toServiceAnnotations(annotations: Readonly<Record<string, string>>): Record<string, string> {
+  const handed = Object.entries(toDataPlaneAnnotations(annotations));
+  return Object.fromEntries(handed.filter(([key]) => key.startsWith("sluice.dev/")));
 }
 
 /** The name that Knative gives the proxy's container; tools that look for it keep working. */

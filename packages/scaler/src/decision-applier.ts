@@ -1,11 +1,12 @@
 import { toKey, type Clock, type Decision, type ObjectKey } from "@sluice/core";
 import { Backoff, type Logger } from "@sluice/kit";
+import { names } from "@sluice/manifest";
 import { mergePatch, type ApiClient } from "./api-client.ts";
 import { ApiError, isTransient } from "./api-error.ts";
 import { jsonOf, textOf } from "./api-object.ts";
 import type { ClusterBook } from "./cluster-book.ts";
 import { spareBusyPods } from "./deletion-cost.ts";
-import { appliedAnnotation, statusAnnotation, type DeploymentRecord } from "./deployment-record.ts";
+import type { DeploymentRecord } from "./deployment-record.ts";
 import type { EventText } from "./event-writer.ts";
 import { KeyedWorker } from "./keyed-worker.ts";
 import { decideScaleWrite, hasReached, type OwnWrite } from "./scale-write.ts";
@@ -144,8 +145,8 @@ export class DecisionApplier {
         ...(since === undefined ? {} : { scaledAt: since }),
       };
       const annotations = {
-        [appliedAnnotation]: JSON.stringify(stored),
-        [statusAnnotation]: toStatusText(decision, mode),
+        [names.applied]: JSON.stringify(stored),
+        [names.status]: toStatusText(decision, mode),
       };
       await client.call("PATCH", `/apis/apps/v1/namespaces/${record.namespace}/deployments/${record.name}`, {
         contentType: mergePatch,

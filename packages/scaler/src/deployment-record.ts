@@ -2,11 +2,6 @@ import type { Applied, Failure, Revision, Service } from "@sluice/core";
 import { names, parseDeploymentObject, toFeedRevision, toFeedService, type Problem } from "@sluice/manifest";
 import { isJson, listOf, textOf, type ApiObject, type Json } from "./api-object.ts";
 
-/** Annotation in which the writing scaler says what it did, so that every replica, and the next start, knows. */
-export const appliedAnnotation = "sluice.dev/applied";
-/** Annotation for people: what is wanted and why. */
-export const statusAnnotation = "sluice.dev/status";
-
 /** What is kept of an opted-in Deployment. */
 export interface DeploymentRecord {
   readonly namespace: string;
@@ -43,7 +38,7 @@ function isTime(value: unknown): value is string {
 }
 
 function toApplied(object: ApiObject, replicas: number): Applied {
-  const stored = parseApplied(object.metadata.annotations[appliedAnnotation]);
+  const stored = parseApplied(object.metadata.annotations[names.applied]);
   const { mode, modeSince, decidedAt, scaledAt } = stored;
   return {
     replicas,
@@ -86,8 +81,9 @@ export function toDeploymentRecord(
     createdAt: metadata.creationTimestamp,
     service,
     annotations: Object.fromEntries(
-      Object.entries(metadata.annotations).filter(([key]) =>
-        /^(sluice|autoscaling\.knative)\.dev\//.test(key),
+      Object.entries(metadata.annotations).filter(
+        ([key]) =>
+          /^(sluice|autoscaling\.knative)\.dev\//.test(key) && key !== names.applied && key !== names.status,
       ),
     ),
     replicas,

@@ -1,5 +1,5 @@
 import type { Service } from "@sluice/core";
-import { findKubernetesHosts, names } from "@sluice/manifest";
+import { findKubernetesHosts, names, toServiceAnnotations } from "@sluice/manifest";
 import { isJson, listOf, textOf, type ApiObject } from "./api-object.ts";
 
 export interface ServicePort {
@@ -85,10 +85,6 @@ export function toSplitService(record: ServiceRecord, domains: readonly string[]
     name: record.service,
     hosts: findKubernetesHosts({ ...record, name: record.service, traffic: record.traffic }, domains),
     traffic: record.traffic,
-    annotations: Object.fromEntries(
-      Object.entries(record.annotations).filter(
-        ([key]) => key.startsWith("sluice.dev/") && key !== names.traffic && key !== names.original,
-      ),
-    ),
+    annotations: toServiceAnnotations(record.annotations),
   };
 }
