@@ -40,6 +40,8 @@ function startNginxUpstream(port: number): StartedProcess {
       client_max_body_size 0;
       client_body_buffer_size 128k;
       location = / { return 200 "${smallBody}"; }
+      # As a sidecar answers the activator's probe.
+      location = /healthz { return 200 "queue"; }
       location / { root ${files}; open_file_cache max=16; }
     }`,
   );

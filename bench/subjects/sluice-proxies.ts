@@ -102,6 +102,16 @@ export const chain: Subject = {
   },
 };
 
+/** The activator before the upstream itself, which passes for a pod: it answers the probe as a sidecar does. */
+export const activatorAlone: Subject = {
+  name: "activator alone, limit 10",
+  findMissing: () => findMissingBundles("activator"),
+  async start(upstreamPort) {
+    const { child, url } = await startActivator({ main: upstreamPort, stats: 1, metrics: 1, admin: 1 });
+    return { ...toRunningSubject("activator", url, child), host: chainHost };
+  },
+};
+
 async function startActivator(podPorts: SidecarPorts): Promise<{ child: StartedProcess; url: string }> {
   const [publicPort = 0, internalPort = 0, adminPort = 0] = await findFreePorts(3);
   const feed = join(temporaryFolder(), "feed.yaml");

@@ -3,20 +3,25 @@ import { toKey, toRevisionKey } from "@sluice/core";
 import type { ActiveRevision } from "./active-revision.ts";
 import type { Membership } from "./revision-throttler.ts";
 
+export interface RevisionBookOptions {
+  /** The revision as the feed has it now. */
+  readonly findRevision: (key: ObjectKey) => Revision | undefined;
+  readonly activate: (key: ObjectKey, revision: Revision) => ActiveRevision;
+}
+
 /**
- * Every revision of the feed, and the active ones among them: those with pods or requests. A revision becomes active when
- * either comes and is only a feed object again when both are gone, so ten thousand idle ones cost little.
+ * The active revisions: those with pods or requests. A revision becomes active when either comes and is only an object of
+ * the feed again when both are gone, so ten thousand idle ones cost nothing here.
  */
 export class RevisionBook {
-  readonly #activate: (key: ObjectKey, revision: Revision) => ActiveRevision;
-  readonly #revisions = new Map<ObjectKey, Revision>();
+  readonly #options: RevisionBookOptions;
   readonly #active = new Map<ObjectKey, ActiveRevision>();
   /** Pods whose revision the feed has not named yet. */
   readonly #orphans = new Map<ObjectKey, Map<string, Pod>>();
   #membership: Membership = { index: 0, count: 1 };
 
-  constructor(activate: (key: ObjectKey, revision: Revision) => ActiveRevision) {
-    this.#activate = activate;
+  constructor(options: RevisionBookOptions) {
+    this.#options = options;
   }
 
   get active(): Iterable<ActiveRevision> {
@@ -27,9 +32,9 @@ export class RevisionBook {
   open(key: ObjectKey): ActiveRevision | undefined {
     const present = this.#active.get(key);
     if (present !== undefined) return present;
-    const revision = this.#revisions.get(key);
+    const revision = this.#options.findRevision(key);
     if (revision === undefined) return undefined;
-    const active = this.#activate(key, revision);
+    const active = this.#options.activate(key, revision);
     active.setMembership(this.#membership);
     this.#active.set(key, active);
     return active;
@@ -46,7 +51,6 @@ export class RevisionBook {
 
   putRevision(revision: Revision): void {
     const key = toKey(revision);
-    this.#revisions.set(key, revision);
     this.#active.get(key)?.setRevision(revision);
     const orphans = this.#orphans.get(key);
     if (orphans === undefined) return;
@@ -56,7 +60,6 @@ export class RevisionBook {
 
   /** Requests that wait are told; those in pods end in their own time. */
   deleteRevision(key: ObjectKey): void {
-    this.#revisions.delete(key);
     const active = this.#active.get(key);
     if (active === undefined) return;
     active.throttler.setFailure({ reason: "Deleted", message: "the revision was deleted" });

@@ -2,18 +2,27 @@ import { toKey, type ObjectKey, type Service } from "@sluice/core";
 import { normalizeHost, parseLocalName } from "./host-name.ts";
 import { TrafficSplit } from "./traffic-split.ts";
 
-/** One host of one service. */
-interface Route {
-  readonly serviceKey: ObjectKey;
-  readonly split: TrafficSplit;
-  readonly tag: string | undefined;
-  readonly isPublic: boolean;
+/** A service and its split, which is made when the first request needs it: most services of a large feed are idle. */
+class RoutedService {
+  readonly key: ObjectKey;
+  readonly service: Service;
+  #split: TrafficSplit | undefined;
+
+  constructor(key: ObjectKey, service: Service) {
+    this.key = key;
+    this.service = service;
+  }
+
+  get split(): TrafficSplit {
+    this.#split ??= new TrafficSplit(this.service);
+    return this.#split;
+  }
 }
 
-interface Entry {
-  readonly service: Service;
-  readonly split: TrafficSplit;
-}
+type Host = Service["hosts"][number];
+
+/** Almost always one service has a host. */
+type Claims = RoutedService | RoutedService[];
 
 /** What routing found for a request. */
 export interface RouteMatch {
@@ -27,30 +36,29 @@ export interface RouteMatch {
  * claim one host are the platform's business; here the one whose key sorts first has it, on every activator.
  */
 export class RouteTable {
-  readonly #services = new Map<ObjectKey, Entry>();
-  readonly #exact = new Map<string, Route | Route[]>();
-  /** Keyed by what follows `*`, the dot included; the bare `*` has the empty key. */
-  readonly #wildcards = new Map<string, Route | Route[]>();
+  readonly #services = new Map<ObjectKey, RoutedService>();
+  /** By host as the service names it, wildcards included. */
+  readonly #claims = new Map<string, Claims>();
+  #wildcards = 0;
 
   put(service: Service): void {
-    const serviceKey = toKey(service);
-    this.delete(serviceKey);
-    const split = new TrafficSplit(service);
-    this.#services.set(serviceKey, { service, split });
-    for (const { host, tag, visibility } of service.hosts) {
-      const route = { serviceKey, split, tag, isPublic: visibility === "public" };
-      const [map, key] = this.#place(host);
-      addClaim(map, key, route);
+    const key = toKey(service);
+    this.delete(key);
+    const routed = new RoutedService(key, service);
+    this.#services.set(key, routed);
+    for (const { host } of service.hosts) {
+      if (host.startsWith("*")) this.#wildcards++;
+      this.#addClaim(host, routed);
     }
   }
 
   delete(serviceKey: ObjectKey): void {
-    const entry = this.#services.get(serviceKey);
-    if (entry === undefined) return;
+    const routed = this.#services.get(serviceKey);
+    if (routed === undefined) return;
     this.#services.delete(serviceKey);
-    for (const { host } of entry.service.hosts) {
-      const [map, key] = this.#place(host);
-      removeClaims(map, key, serviceKey);
+    for (const { host } of routed.service.hosts) {
+      if (host.startsWith("*")) this.#wildcards--;
+      this.#removeClaim(host, routed);
     }
   }
 
@@ -64,81 +72,90 @@ export class RouteTable {
    */
   find(hostHeader: string | undefined, isInternal: boolean, point: number): RouteMatch | undefined {
     // A header that already has the stored form is by far the most common; it needs no work.
-    const direct = hostHeader === undefined ? undefined : this.#exact.get(hostHeader);
-    const quick = direct === undefined ? undefined : chooseClaim(direct, isInternal);
-    if (quick !== undefined) return toMatch(quick, point);
+    const quick = hostHeader === undefined ? undefined : this.#choose(hostHeader, isInternal, point);
+    if (quick !== undefined) return quick;
     const host = normalizeHost(hostHeader);
     if (host === undefined) return undefined;
-    const route = this.#findRoute(host, isInternal);
-    if (route !== undefined) return toMatch(route, point);
-    return isInternal ? this.#findLocal(host, point) : undefined;
+    const match = this.#choose(host, isInternal, point) ?? this.#findWildcard(host, isInternal, point);
+    return match === undefined && isInternal ? this.#findLocal(host, point) : match;
   }
 
-  #findRoute(host: string, isInternal: boolean): Route | undefined {
-    const exact = this.#exact.get(host);
-    const route = exact === undefined ? undefined : chooseClaim(exact, isInternal);
-    if (route !== undefined || this.#wildcards.size === 0) return route;
-    for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
-      const claims = this.#wildcards.get(host.slice(dot));
-      const wild = claims === undefined ? undefined : chooseClaim(claims, isInternal);
-      if (wild !== undefined) return wild;
+  #choose(pattern: string, isInternal: boolean, point: number): RouteMatch | undefined {
+    const claims = this.#claims.get(pattern);
+    if (claims === undefined) return undefined;
+    if (!Array.isArray(claims)) return toMatch(claims, pattern, isInternal, point);
+    for (const routed of claims) {
+      const match = toMatch(routed, pattern, isInternal, point);
+      if (match !== undefined) return match;
     }
-    const all = this.#wildcards.get("");
-    return all === undefined ? undefined : chooseClaim(all, isInternal);
+    return undefined;
+  }
+
+  #findWildcard(host: string, isInternal: boolean, point: number): RouteMatch | undefined {
+    if (this.#wildcards === 0) return undefined;
+    for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
+      const match = this.#choose(`*${host.slice(dot)}`, isInternal, point);
+      if (match !== undefined) return match;
+    }
+    return this.#choose("*", isInternal, point);
   }
 
   /** `{name}` may also be `{tag}-{service}`, so each dash is tried. */
   #findLocal(host: string, point: number): RouteMatch | undefined {
     const local = parseLocalName(host);
     if (local === undefined) return undefined;
-    const serviceKey = toKey(local);
-    const entry = this.#services.get(serviceKey);
-    if (entry !== undefined)
-      return toMatch({ serviceKey, split: entry.split, tag: undefined, isPublic: false }, point);
+    const routed = this.#services.get(toKey(local));
+    if (routed !== undefined) return lead(routed, undefined, point);
     for (let dash = local.name.indexOf("-"); dash > 0; dash = local.name.indexOf("-", dash + 1)) {
       const tag = local.name.slice(0, dash);
-      const key = toKey({ namespace: local.namespace, name: local.name.slice(dash + 1) });
-      const split = this.#services.get(key)?.split;
-      if (split?.hasTag(tag) === true)
-        return toMatch({ serviceKey: key, split, tag, isPublic: false }, point);
+      const tagged = this.#services.get(
+        toKey({ namespace: local.namespace, name: local.name.slice(dash + 1) }),
+      );
+      if (tagged?.split.hasTag(tag) === true) return lead(tagged, tag, point);
     }
     return undefined;
   }
 
-  #place(host: string): [Map<string, Route | Route[]>, string] {
-    return host.startsWith("*") ? [this.#wildcards, host.slice(1)] : [this.#exact, host];
+  #addClaim(host: string, routed: RoutedService): void {
+    const present = this.#claims.get(host);
+    if (present === undefined) {
+      this.#claims.set(host, routed);
+      return;
+    }
+    const claims = [...(Array.isArray(present) ? present : [present]), routed];
+    this.#claims.set(
+      host,
+      claims.toSorted((one, other) => (one.key < other.key ? -1 : 1)),
+    );
+  }
+
+  #removeClaim(host: string, routed: RoutedService): void {
+    const present = this.#claims.get(host);
+    const rest = (Array.isArray(present) ? present : [present]).filter((claim) => claim !== routed);
+    const [only] = rest;
+    if (only === undefined) this.#claims.delete(host);
+    else this.#claims.set(host, rest.length === 1 ? only : rest.filter((claim) => claim !== undefined));
   }
 }
 
-function toMatch(route: Route, point: number): RouteMatch | undefined {
-  const revisionKey = route.split.choose(route.tag, point);
-  return revisionKey === undefined ? undefined : { serviceKey: route.serviceKey, revisionKey };
+function toMatch(
+  routed: RoutedService,
+  pattern: string,
+  isInternal: boolean,
+  point: number,
+): RouteMatch | undefined {
+  const host = findHost(routed.service.hosts, pattern);
+  if (host === undefined || (host.visibility !== "public" && !isInternal)) return undefined;
+  return lead(routed, host.tag, point);
 }
 
-function chooseClaim(claims: Route | Route[], isInternal: boolean): Route | undefined {
-  if (!Array.isArray(claims)) return claims.isPublic || isInternal ? claims : undefined;
-  return claims.find((route) => route.isPublic || isInternal);
+/** A service has a handful of hosts: looking through them costs less than an object for each would. */
+function findHost(hosts: readonly Host[], pattern: string): Host | undefined {
+  for (const host of hosts) if (host.host === pattern) return host;
+  return undefined;
 }
 
-function addClaim(map: Map<string, Route | Route[]>, key: string, route: Route): void {
-  const present = map.get(key);
-  if (present === undefined) map.set(key, route);
-  else
-    map.set(
-      key,
-      [...(Array.isArray(present) ? present : [present]), route].toSorted((a, b) =>
-        a.serviceKey < b.serviceKey ? -1 : 1,
-      ),
-    );
-}
-
-function removeClaims(map: Map<string, Route | Route[]>, key: string, serviceKey: ObjectKey): void {
-  const present = map.get(key);
-  if (present === undefined) return;
-  const rest = (Array.isArray(present) ? present : [present]).filter(
-    (route) => route.serviceKey !== serviceKey,
-  );
-  const [only] = rest;
-  if (only === undefined) map.delete(key);
-  else map.set(key, rest.length === 1 ? only : rest);
+function lead(routed: RoutedService, tag: string | undefined, point: number): RouteMatch | undefined {
+  const revisionKey = routed.split.choose(tag, point);
+  return revisionKey === undefined ? undefined : { serviceKey: routed.key, revisionKey };
 }

@@ -75,8 +75,12 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     timeoutMs: settings.probeTimeoutMs,
     intervalMs: settings.probeIntervalMs,
   });
-  const revisions = new RevisionBook(
-    (key, revision) =>
+  const revisions = new RevisionBook({
+    findRevision(key) {
+      const object = feed.objects.get(`revision/${key}`);
+      return object?.kind === "revision" ? object : undefined;
+    },
+    activate: (key, revision) =>
       new ActiveRevision(key, revision, {
         budget,
         clock,
@@ -85,7 +89,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
         metrics: metrics.forRevision(revision.namespace, revision.name),
         onPodGone: (pod) => pools.drop({ address: pod.address, port: pod.ports.main }),
       }),
-  );
+  });
   const sender = new StatSender({
     activator: settings.podName,
     token,
