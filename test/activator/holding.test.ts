@@ -10,7 +10,7 @@ describe("bounds of what is held", () => {
       body: "too many requests wait for this revision\n",
     },
     {
-      settings: { SLUICE_MAX_HELD_BYTES_PER_REVISION: "1500" },
+      settings: { SLUICE_MAX_HELD_BYTES_PER_REVISION: "2200" },
       bound: "revision-bytes",
       body: "requests that wait for this revision take too much memory\n",
     },
@@ -20,7 +20,7 @@ describe("bounds of what is held", () => {
       body: "too many requests wait in this activator\n",
     },
     {
-      settings: { SLUICE_MAX_HELD_BYTES: "1500" },
+      settings: { SLUICE_MAX_HELD_BYTES: "2200" },
       bound: "process-bytes",
       body: "requests that wait in this activator take too much memory\n",
     },

@@ -29,7 +29,9 @@ export class Drain {
     this.#isDraining = true;
   }
 
+  /** WebSockets are told to go; requests end in their own time. */
   waitForEmpty(): Promise<void> {
+    for (const exchange of this.#exchanges) exchange.goAway();
     if (this.#exchanges.size === 0) return Promise.resolve();
     this.#empty ??= Promise.withResolvers<void>();
     return this.#empty.promise;

@@ -3,10 +3,12 @@ import type { Duplex } from "node:stream";
 import { SluiceError, type Clock, type Revision, type Service } from "@sluice/core";
 import {
   DispatchForward,
+  Http2Forward,
   NodeForward,
   toAuthority,
   UpgradeForward,
   type ClientListener,
+  type ClientSide,
   type Deadline,
   type DeadlineOwner,
   type DeadlineQueue,
@@ -14,10 +16,12 @@ import {
   type Forwarding,
   type ForwardRequest,
   type Http1Client,
+  type Http2Sessions,
   type LimitKind,
   type RequestDeadlines,
   type RequestHead,
   type RequestLimits,
+  type Target,
   type UpgradeObserver,
   type UpstreamPools,
 } from "@sluice/dataplane";
@@ -25,7 +29,7 @@ import type { ActiveRevision } from "./active-revision.ts";
 import { toPhases, toServerTiming } from "./cold-start.ts";
 import type { ConcurrencyReporter } from "./concurrency-reporter.ts";
 import { answerRequestError } from "./error-response.ts";
-import { isGrpcType } from "./grpc-error.ts";
+import { isGrpc } from "./grpc-error.ts";
 import type { Waiter } from "./hold-queue.ts";
 import type { PodTracker } from "./pod-tracker.ts";
 import { answerWaitingPage, wantsWaitingPage } from "./waiting-page.ts";
@@ -35,6 +39,8 @@ export interface ExchangeContext {
   readonly clock: Clock;
   readonly reporter: ConcurrencyReporter;
   readonly pools: UpstreamPools;
+  /** For pods whose app speaks HTTP/2. */
+  readonly sessions: Http2Sessions;
   /** For what `dispatch` cannot send. */
   readonly agent: Agent;
   readonly hasServerTiming: boolean;
@@ -52,7 +58,9 @@ export interface ExchangeContext {
 export interface ExchangeRequest extends ForwardRequest {
   readonly head: RequestHead;
   /** The socket and what came behind the head, for a request to upgrade. */
-  readonly upgrade: { readonly socket: Duplex; readonly head: Buffer } | undefined;
+  readonly upgrade:
+    | { readonly client: Http1Client; readonly socket: Duplex; readonly head: Buffer }
+    | undefined;
 }
 
 type State = "new" | "held" | "forwarding" | "over";
@@ -72,7 +80,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   isHeld = false;
   /** The two sides talk past us. */
   isUpgraded = false;
-  readonly client: Http1Client;
+  readonly client: ClientSide;
   readonly active: ActiveRevision;
   readonly #context: ExchangeContext;
   readonly #request: ExchangeRequest;
@@ -88,10 +96,11 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   #wasHeld = false;
   #pod: PodTracker | undefined;
   #forwarding: Forwarding | undefined;
+  #tunnel: UpgradeForward | undefined;
   #status = 0;
 
   constructor(
-    client: Http1Client,
+    client: ClientSide,
     request: ExchangeRequest,
     active: ActiveRevision,
     context: ExchangeContext,
@@ -105,12 +114,11 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   }
 
   get heldBytes(): number {
-    const { rawHeaders, url } = this.client.request;
-    let bytes = url?.length ?? 0;
-    for (const text of rawHeaders) bytes += text.length;
-    if (!this.#request.hasBody) return bytes;
-    const { contentLength } = this.#request.head;
-    const bodyBytes = contentLength === undefined ? maxBufferedBodyBytes : Number(contentLength);
+    const { path, headers, head, hasBody } = this.#request;
+    let bytes = path.length;
+    for (const text of headers) bytes += text.length;
+    if (!hasBody) return bytes;
+    const bodyBytes = head.contentLength === undefined ? maxBufferedBodyBytes : Number(head.contentLength);
     return bytes + Math.min(maxBufferedBodyBytes, bodyBytes);
   }
 
@@ -129,7 +137,9 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
 
   /** The page comes back by itself and is counted each time, so the revision starts as if the request were held. */
   #answerWithPage(): boolean {
-    if (!wantsWaitingPage(this.client, this.#context.findService(this.active.revision))) return false;
+    const { method, headers } = this.#request;
+    const service = this.#context.findService(this.active.revision);
+    if (!wantsWaitingPage(method, headers, service)) return false;
     answerWaitingPage(this.client);
     this.#finish(503);
     return true;
@@ -157,28 +167,49 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     this.#fail(error);
   }
 
+  /** By the fast way where it can be, by the thorough one where it must be, over HTTP/2 where the app speaks that. */
   #forward(pod: PodTracker): void {
-    const target = { address: pod.pod.address, port: pod.pod.ports.main };
-    const { headers, head, upgrade } = this.#request;
+    const { address, ports } = pod.pod;
+    const isHttp2 = this.active.revision.protocol === "h2c" && this.#request.upgrade === undefined;
+    const target = { address, port: isHttp2 ? (ports.h2c ?? ports.main) : ports.main };
+    const { headers, head, path, upgrade } = this.#request;
     headers.length = this.#headerCount;
     headers.push("Host", toAuthority(target));
-    if (upgrade !== undefined) {
-      const forwarding = new UpgradeForward(this.client, upgrade.socket, upgrade.head, this, true);
+    if (upgrade !== undefined) this.#forwardUpgrade(target, upgrade);
+    else if (isHttp2) {
+      const forwarding = new Http2Forward(this.client, this, this.#context.sessions, true);
       this.#forwarding = forwarding;
-      forwarding.start(target, this.#request, head.upgrade ?? "");
-    } else if (head.expect !== undefined || head.trailer !== undefined || this.#request.path === "*") {
-      const forwarding = new NodeForward(this.client, this, this.#context.clock, true);
-      this.#forwarding = forwarding;
-      forwarding.start(this.#context.agent, target, {
-        ...this.#request,
-        expectsContinue: head.expect !== undefined,
-        trailer: head.trailer,
-      });
+      forwarding.start(target, this.#request, head.trailer !== undefined);
+    } else if (head.expect !== undefined || head.trailer !== undefined || path === "*") {
+      this.#forwardThoroughly(target);
     } else {
       const forwarding = new DispatchForward(this.client, this, true);
       this.#forwarding = forwarding;
       forwarding.start(this.#context.pools.get(target), this.#request);
     }
+  }
+
+  #forwardThoroughly(target: Target): void {
+    const { head, hasBody } = this.#request;
+    const forwarding = new NodeForward(this.client, this, this.#context.clock, true);
+    this.#forwarding = forwarding;
+    forwarding.start(this.#context.agent, target, {
+      ...this.#request,
+      expectsContinue: head.expect !== undefined && hasBody,
+      trailer: head.trailer,
+    });
+  }
+
+  #forwardUpgrade(target: Target, upgrade: NonNullable<ExchangeRequest["upgrade"]>): void {
+    const forwarding = new UpgradeForward(upgrade.client, upgrade.socket, upgrade.head, this, true);
+    this.#forwarding = forwarding;
+    this.#tunnel = forwarding;
+    forwarding.start(target, this.#request, this.#request.head.upgrade ?? "");
+  }
+
+  /** Ends what would go on for ever: a WebSocket hears 1001. Requests are left alone. */
+  goAway(): void {
+    if (this.isUpgraded) this.#tunnel?.goAway();
   }
 
   onResponseProgress(): void {
@@ -260,7 +291,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   #fail(error: SluiceError): void {
     const status = this.client.isHeadSent ? this.#status : error.status;
     this.#finish(status);
-    answerRequestError(this.client, error, isGrpcType(this.client.request.headers["content-type"]));
+    answerRequestError(this.client, error, isGrpc(this.#request.headers));
   }
 
   #leavePod(): void {

@@ -3,8 +3,16 @@ import type { SluiceError } from "@sluice/core";
 /** Codes of gRPC, https://grpc.io/docs/guides/status-codes/. */
 const grpcStatus = { unimplemented: 12, internal: 13, unavailable: 14 } as const;
 
-export function isGrpcType(contentType: string | undefined): boolean {
-  return contentType?.startsWith("application/grpc") === true;
+/** From header names and values in turn; only errors ask, so nothing is kept. */
+export function isGrpc(headers: readonly string[]): boolean {
+  return findHeader(headers, "content-type")?.startsWith("application/grpc") === true;
+}
+
+export function findHeader(headers: readonly string[], lowerName: string): string | undefined {
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index]?.toLowerCase() === lowerName) return headers[index + 1];
+  }
+  return undefined;
 }
 
 /**

@@ -5,8 +5,13 @@ import {
   checkFraming,
   createUpgradeClient,
   Http1Client,
+  Http2Client,
   readRequestHead,
   toRequestTarget,
+  type ClientSide,
+  type Http1Handler,
+  type Http2Arrival,
+  type Http2Handler,
   type RequestHead,
   type RequestTarget,
 } from "@sluice/dataplane";
@@ -14,7 +19,7 @@ import type { ActiveRevision } from "./active-revision.ts";
 import { answerRequestError } from "./error-response.ts";
 import { Exchange, type ExchangeContext, type ExchangeRequest } from "./exchange.ts";
 import { toForwardHeaders, toPlainAddress } from "./forward-headers.ts";
-import { isGrpcType } from "./grpc-error.ts";
+import { isGrpc } from "./grpc-error.ts";
 import { normalizeHost, parseLocalName } from "./host-name.ts";
 import { decideProbeAnswer } from "./probe-answer.ts";
 import type { RevisionBook } from "./revision-book.ts";
@@ -45,7 +50,7 @@ export interface PipelineContext extends ExchangeContext {
 const replayBytes = 64 * 1024;
 
 /** The whole life of a request, outermost first; what happens from `begin` on is in `Exchange`. */
-export class Pipeline {
+export class Pipeline implements Http1Handler, Http2Handler {
   readonly #context: PipelineContext;
   readonly #trust: ListenerTrust;
 
@@ -55,42 +60,49 @@ export class Pipeline {
   }
 
   handleRequest(request: IncomingMessage, response: ServerResponse): void {
-    this.#run(new Http1Client(request, response, replayBytes), undefined);
+    // A client that keeps its connection would come back to a process that is gone.
+    if (this.#context.isDraining()) response.shouldKeepAlive = false;
+    this.#run(toArrival(request, new Http1Client(request, response, replayBytes), undefined));
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#run(createUpgradeClient(request, socket), { socket, head });
+    const client = createUpgradeClient(request, socket);
+    this.#run(toArrival(request, client, { client, socket, head }));
   }
 
-  #run(client: Http1Client, upgrade: ExchangeRequest["upgrade"]): void {
-    // A client that keeps its connection would come back to a process that is gone.
-    if (this.#context.isDraining()) client.response.shouldKeepAlive = false;
+  handleStream(arrival: Http2Arrival): void {
+    const client = new Http2Client(arrival.stream, replayBytes);
+    this.#run({ ...arrival, client, httpVersion: "2.0", upgrade: undefined });
+  }
+
+  #run(arrival: Arrival): void {
+    const { client } = arrival;
     try {
       // Read once: what strangers may not say is removed here, before anything looks at it.
-      const peer = toPlainAddress(client.request.socket.remoteAddress);
-      const head = this.#readHead(client.request, peer);
+      const peer = toPlainAddress(arrival.peerAddress);
+      const head = this.#readHead(arrival.rawHeaders, peer);
       // Answered here because nothing behind may see it; only callers that are trusted still have the headers.
       if (this.#trust.isInternal && this.#answerProbe(client, head)) return;
       // Refused before it can be read in two ways.
-      checkFraming(head, client.request.httpVersion);
-      const target = toRequestTarget(client.request.url ?? "/", head);
+      checkFraming(head, arrival.httpVersion);
+      const target = toRequestTarget(arrival.url, head, arrival.authority);
       // Which revision: headers of a trusted ingress, else the host and the service's traffic split.
       const active = this.#route(head, target);
       // Counted, timed, held until a pod has room, forwarded, and over once.
-      const forward = this.#toForward(client, head, target, peer, upgrade);
-      new Exchange(client, forward, active, this.#context).begin();
+      const request = this.#toRequest(arrival, head, target, peer);
+      new Exchange(client, request, active, this.#context).begin();
     } catch (error) {
-      answerRequestError(client, toSluiceError(error), isGrpcType(client.request.headers["content-type"]));
+      answerRequestError(client, toSluiceError(error), isGrpc(arrival.rawHeaders));
     }
   }
 
-  #readHead(request: IncomingMessage, peer: string): RequestHead {
+  #readHead(rawHeaders: readonly string[], peer: string): RequestHead {
     const { isInternal, mayForward } = this.#trust;
     const forwarded = mayForward(peer) ? "kept" : "replaced";
-    return readRequestHead(request.rawHeaders, isInternal ? "trusted" : "untrusted", forwarded);
+    return readRequestHead(rawHeaders, isInternal ? "trusted" : "untrusted", forwarded);
   }
 
-  #answerProbe(client: Http1Client, head: RequestHead): boolean {
+  #answerProbe(client: ClientSide, head: RequestHead): boolean {
     const answer = decideProbeAnswer(head, this.#context.findUnready());
     if (answer === undefined) return false;
     const body = Buffer.from(answer.body);
@@ -116,23 +128,44 @@ export class Pipeline {
     return local === undefined ? undefined : this.#context.revisions.open(toKey(local));
   }
 
-  #toForward(
-    client: Http1Client,
-    head: RequestHead,
-    target: RequestTarget,
-    peer: string,
-    upgrade: ExchangeRequest["upgrade"],
-  ): ExchangeRequest {
-    const sender = { address: peer, isSecure: this.#trust.isSecure };
+  #toRequest(arrival: Arrival, head: RequestHead, target: RequestTarget, peer: string): ExchangeRequest {
     return {
-      method: client.request.method ?? "GET",
+      method: arrival.method,
       path: target.path,
-      headers: toForwardHeaders(head, target.host, sender),
-      hasBody: head.hasBody,
+      headers: toForwardHeaders(head, target.host, { address: peer, isSecure: this.#trust.isSecure }),
+      hasBody: arrival.hasBody ?? head.hasBody,
       head,
-      upgrade,
+      upgrade: arrival.upgrade,
     };
   }
+}
+
+/** A request as a listener hands it over. */
+interface Arrival {
+  readonly client: ClientSide;
+  readonly method: string;
+  /** The request target as the client wrote it. */
+  readonly url: string;
+  readonly httpVersion: string;
+  readonly rawHeaders: readonly string[];
+  /** HTTP/2's `:authority`. */
+  readonly authority?: string | undefined;
+  /** HTTP/2 says by a flag whether a body follows. */
+  readonly hasBody?: boolean;
+  readonly peerAddress: string;
+  readonly upgrade: ExchangeRequest["upgrade"];
+}
+
+function toArrival(request: IncomingMessage, client: ClientSide, upgrade: Arrival["upgrade"]): Arrival {
+  return {
+    client,
+    method: request.method ?? "GET",
+    url: request.url ?? "/",
+    httpVersion: request.httpVersion,
+    rawHeaders: request.rawHeaders,
+    peerAddress: request.socket.remoteAddress ?? "",
+    upgrade,
+  };
 }
 
 /** Only a trusted head still has these. */

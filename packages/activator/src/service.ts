@@ -1,7 +1,7 @@
 import { Agent } from "node:http";
 import { readFileSync } from "node:fs";
 import { systemClock, toKey, type Clock, type FeedObject } from "@sluice/core";
-import { DeadlineQueue, UpstreamPools } from "@sluice/dataplane";
+import { DeadlineQueue, Http2Sessions, UpstreamPools } from "@sluice/dataplane";
 import {
   addGauge,
   AdminServer,
@@ -48,6 +48,8 @@ export interface ActivatorOptions {
 }
 
 const headBytesFromPods = 64 * 1024;
+/** To pods that speak HTTP/2; below the 250 that servers written in Go allow. */
+const streamsPerConnection = 100;
 
 /** Builds an activator and binds its listeners. The one place that knows all of its parts. */
 export async function startActivator(options: ActivatorOptions): Promise<Activator> {
@@ -68,6 +70,10 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     idleTimeoutMs: settings.idleTimeoutMs,
     maxHeadBytes: headBytesFromPods,
   });
+  const sessions = new Http2Sessions({
+    connectTimeoutMs: settings.connectTimeoutMs,
+    maxStreams: streamsPerConnection,
+  });
   const agent = new Agent({ keepAlive: true, timeout: settings.idleTimeoutMs });
   const prober = new PodProber({
     clock,
@@ -87,7 +93,10 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
         random,
         prober,
         metrics: metrics.forRevision(revision.namespace, revision.name),
-        onPodGone: (pod) => pools.drop({ address: pod.address, port: pod.ports.main }),
+        onPodGone({ address, ports }) {
+          pools.drop({ address, port: ports.main });
+          sessions.drop({ address, port: ports.h2c ?? ports.main });
+        },
       }),
   });
   const sender = new StatSender({
@@ -124,6 +133,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     clock,
     reporter,
     pools,
+    sessions,
     agent,
     routes,
     revisions,
@@ -167,9 +177,11 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
   const mayForward = settings.trustedProxies;
   const publicGateway = new Gateway(
     new Pipeline(context, { isInternal: false, isSecure: false, mayForward }),
+    clock,
   );
   const internalGateway = new Gateway(
     new Pipeline(context, { isInternal: true, isSecure: false, mayForward: () => true }),
+    clock,
   );
   const admin = new AdminServer({
     address: settings.bindAddress,
@@ -209,6 +221,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
         // What ended since the last report must not look as if it were still inside.
         reporter.report(Math.floor(clock.now() / 1000) + 1);
         sender.close();
+        sessions.close();
         agent.destroy();
         await Promise.all([feed.close(), pools.close(), admin.close()]);
       },

@@ -1,5 +1,6 @@
 import type { Service } from "@sluice/core";
-import type { Http1Client } from "@sluice/dataplane";
+import type { ClientSide } from "@sluice/dataplane";
+import { findHeader } from "./grpc-error.ts";
 
 /** Set to `enabled` on a service, a browser that opens a page at zero is told so instead of being held. */
 export const waitingPageAnnotation = "sluice.dev/waiting-page";
@@ -17,13 +18,17 @@ const page = Buffer.from(`<!doctype html>
 `);
 
 /** Only a person in front of a browser navigates; programs, images and scripts are held as ever (Fetch Metadata). */
-export function wantsWaitingPage(client: Http1Client, service: Service | undefined): boolean {
+export function wantsWaitingPage(
+  method: string,
+  headers: readonly string[],
+  service: Service | undefined,
+): boolean {
   if (service?.annotations[waitingPageAnnotation] !== "enabled") return false;
-  return client.request.method === "GET" && client.request.headers["sec-fetch-mode"] === "navigate";
+  return method === "GET" && findHeader(headers, "sec-fetch-mode") === "navigate";
 }
 
 /** 503, so that nobody keeps it or takes it for the page itself. */
-export function answerWaitingPage(client: Http1Client): void {
+export function answerWaitingPage(client: ClientSide): void {
   client.sendHead(503, [
     "Content-Type",
     "text/html; charset=utf-8",

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { ClientListener, ClientSide } from "./client-side.ts";
-import { BodyReplay } from "./body-replay.ts";
-import { RequestBody } from "./request-body.ts";
+import { BodySource } from "./body-source.ts";
 
 /** A client that came over HTTP/1.1. */
 export class Http1Client implements ClientSide {
@@ -10,8 +9,7 @@ export class Http1Client implements ClientSide {
   readonly response: ServerResponse;
   bodyBytes = 0;
   readonly #replayBytes: number;
-  #body: RequestBody | undefined;
-  #replay: BodyReplay | undefined;
+  #body: BodySource | undefined;
   #listener: ClientListener | undefined;
   #hearsDrain = false;
 
@@ -31,7 +29,7 @@ export class Http1Client implements ClientSide {
   }
 
   get isBodyTouched(): boolean {
-    return this.#body?.isTouched === true && this.#replay?.isWhole !== true;
+    return this.#body?.isTouched === true;
   }
 
   listen(listener: ClientListener): void {
@@ -62,7 +60,7 @@ export class Http1Client implements ClientSide {
 
   end(chunk?: Uint8Array, trailers?: string[]): void {
     const { response } = this;
-    this.#dropBody();
+    this.#body?.drop();
     if (trailers !== undefined) response.addTrailers(toPairs(trailers));
     if (chunk === undefined) {
       response.end();
@@ -81,21 +79,12 @@ export class Http1Client implements ClientSide {
   }
 
   openBody(): Readable {
-    // An earlier attempt lets go first, so that no byte goes to both.
-    this.#body?.destroy();
-    if (this.#replayBytes > 0) this.#replay ??= new BodyReplay(this.#replayBytes);
-    this.#body = new RequestBody(this.request, this.#replay);
-    return this.#body;
+    this.#body ??= new BodySource(this.request, this.#replayBytes);
+    return this.#body.open();
   }
 
   readTrailers(): readonly string[] {
     return this.request.rawTrailers;
-  }
-
-  /** The answer is complete: what waited to be sent again, and what is still to come, is not wanted any more. */
-  #dropBody(): void {
-    this.#replay?.drop();
-    if (this.#body?.destroyed === true) this.request.resume();
   }
 
   #hearDrain(): void {

@@ -1,19 +1,24 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import { SluiceError } from "@sluice/core";
+import { BodySource } from "./body-source.ts";
 import type { ClientListener, ClientSide } from "./client-side.ts";
 
 /** A client that came over HTTP/2: one stream of its connection. */
 export class Http2Client implements ClientSide {
   readonly stream: ServerHttp2Stream;
   bodyBytes = 0;
-  #isBodyTouched = false;
+  readonly #replayBytes: number;
+  #body: BodySource | undefined;
+  #isBodyGiven = false;
   #isEnded = false;
   #trailers: OutgoingHttpHeaders = {};
   #requestTrailers: readonly string[] = [];
 
-  constructor(stream: ServerHttp2Stream) {
+  /** `replayBytes`: a body of which no more than that was taken can be opened again. */
+  constructor(stream: ServerHttp2Stream, replayBytes = 0) {
     this.stream = stream;
+    this.#replayBytes = replayBytes;
     stream.on("trailers", (_headers, _flags, rawHeaders) => {
       this.#requestTrailers = rawHeaders;
     });
@@ -31,7 +36,7 @@ export class Http2Client implements ClientSide {
   }
 
   get isBodyTouched(): boolean {
-    return this.#isBodyTouched;
+    return this.#isBodyGiven || this.#body?.isTouched === true;
   }
 
   listen(listener: ClientListener): void {
@@ -62,6 +67,7 @@ export class Http2Client implements ClientSide {
 
   end(chunk?: Uint8Array, trailers?: string[]): void {
     this.#isEnded = true;
+    this.#body?.drop();
     if (this.#isGone) return;
     if (trailers !== undefined) this.#trailers = toHeaderObject(undefined, trailers);
     if (chunk !== undefined) this.bodyBytes += chunk.length;
@@ -77,8 +83,12 @@ export class Http2Client implements ClientSide {
   }
 
   openBody(): Readable {
-    this.#isBodyTouched = true;
-    return this.stream;
+    if (this.#replayBytes === 0) {
+      this.#isBodyGiven = true;
+      return this.stream;
+    }
+    this.#body ??= new BodySource(this.stream, this.#replayBytes);
+    return this.#body.open();
   }
 
   readTrailers(): readonly string[] {

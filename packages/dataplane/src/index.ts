@@ -9,6 +9,8 @@ export { Http1Client } from "./http1-client.ts";
 export { createHttp1Server, type Http1Handler, type Http1ServerOptions } from "./http1-server.ts";
 export { Http2Client } from "./http2-client.ts";
 export { Http2Forward } from "./http2-forward.ts";
+export { createHttp2Server, type Http2Arrival, type Http2Front, type Http2Handler } from "./http2-server.ts";
+export { shareWithHttp2 } from "./shared-port.ts";
 export { Http2Sessions, type Http2SessionOptions } from "./http2-sessions.ts";
 export { NodeForward, type NodeForwardRequest } from "./node-forward.ts";
 export { readRequestHead, RequestHead, type ForwardedTrust, type HeaderTrust } from "./request-head.ts";

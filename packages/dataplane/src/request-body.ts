@@ -1,20 +1,19 @@
-import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { SluiceError } from "@sluice/core";
 import type { BodyReplay } from "./body-replay.ts";
 
 /**
  * A request's body on its way to the app. undici destroys the body that it is given when anything goes wrong; given the
- * `IncomingMessage` itself, it would take the client's connection down before an answer could be sent. So this stands in
+ * client's stream itself, it would take the client's connection down before an answer could be sent. So this stands in
  * between (undici insists on a Readable, hence the inheritance), and takes nothing before the first byte is asked for.
  */
 export class RequestBody extends Readable {
-  readonly #source: IncomingMessage;
+  readonly #source: Readable;
   readonly #replay: BodyReplay | undefined;
   #isAttached = false;
 
   /** With `replay` the body begins with what an earlier one took, and what this one takes is kept in turn. */
-  constructor(source: IncomingMessage, replay?: BodyReplay) {
+  constructor(source: Readable, replay?: BodyReplay) {
     super({ highWaterMark: 64 * 1024 });
     this.#source = source;
     this.#replay = replay;
@@ -66,6 +65,11 @@ export class RequestBody extends Readable {
   };
 
   readonly #onBroken = (): void => {
-    if (!this.#source.complete) this.destroy(new SluiceError("client-gone"));
+    if (!isComplete(this.#source)) this.destroy(new SluiceError("client-gone"));
   };
+}
+
+/** A message that was received whole may be closed before all of it was read here. */
+function isComplete(source: Readable): boolean {
+  return source.readableEnded || ("complete" in source && source.complete === true);
 }

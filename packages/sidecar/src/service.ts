@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import type { Server as NetServer } from "node:net";
 import { systemClock, type Clock } from "@sluice/core";
-import { Gate, RequestLimits } from "@sluice/dataplane";
+import { Gate, RequestLimits, shareWithHttp2 } from "@sluice/dataplane";
 import { listen, type Logger, type Running } from "@sluice/kit";
 import { AppForwarder } from "./app-forwarder.ts";
 import { parseAppProbes } from "./app-probe.ts";
@@ -9,7 +9,6 @@ import { createAdminListener, createMetricsListener, createStatsListener } from 
 import { Drainer } from "./drainer.ts";
 import { createHttp1Listener } from "./http1-listener.ts";
 import { createHttp2Listener } from "./http2-listener.ts";
-import { shareWithHttp2 } from "./main-listener.ts";
 import { Pipeline, type ExchangeRecorder } from "./pipeline.ts";
 import { attemptProbe } from "./probe-attempt.ts";
 import { Readiness } from "./readiness.ts";

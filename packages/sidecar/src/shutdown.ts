@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { Clock } from "@sluice/core";
+import type { Http2Front } from "@sluice/dataplane";
 import { waitInStage, type Stage } from "@sluice/kit";
 import type { AppForwarder } from "./app-forwarder.ts";
 import type { Drainer } from "./drainer.ts";
-import type { Http2Listener } from "./http2-listener.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 export interface ShutdownParts {
@@ -13,7 +13,7 @@ export interface ShutdownParts {
   readonly pipeline: Pipeline;
   readonly forwarder: AppForwarder;
   readonly http1: Server;
-  readonly http2: Http2Listener;
+  readonly http2: Http2Front;
   /** How long requests and tunnels may go on after the quiet period. */
   readonly hijackDrainMs: number;
   /** SIGTERM is here: a drain that is under way is not taken back any more. */

@@ -32,6 +32,7 @@ export interface Call {
   readonly port?: number;
 }
 
+const giveUpMs = 15_000;
 const silent = createLogger({ name: "test", level: "silent" });
 
 /** A real activator between a feed, an aggregator and pods that tests control. Cleans up behind itself. */
@@ -83,9 +84,15 @@ export class Harness implements AsyncDisposable {
     return line === undefined ? 0 : Number(line.slice(series.length + 1));
   }
 
-  /** Asks again until the metric is as wanted; the test's own time limit ends it. */
+  /** Asks again until the metric is as wanted; gives up before the test's own time limit would. */
   async untilMetric(series: string, isWanted: (value: number) => boolean): Promise<void> {
-    while (!isWanted(await this.metric(series))) await new Promise((resolve) => setImmediate(resolve));
+    const giveUpAt = Date.now() + giveUpMs;
+    for (;;) {
+      const value = await this.metric(series);
+      if (isWanted(value)) return;
+      if (Date.now() > giveUpAt) throw new Error(`${series} stays at ${value}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   untilHeld(count: number): Promise<void> {

@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import type { Http2Server } from "node:http2";
 import type { Socket } from "node:net";
 import type { Clock } from "@sluice/core";
-import { DeadlineQueue } from "@sluice/dataplane";
+import { DeadlineQueue } from "./deadline-queue.ts";
 
 /** How every HTTP/2 connection begins (RFC 9113 §3.4). */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
