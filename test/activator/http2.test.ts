@@ -1,5 +1,11 @@
 import { once } from "node:events";
-import { connect, createServer, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
+import {
+  connect,
+  createServer,
+  type ClientHttp2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
 import { Harness } from "./support/activator-harness.ts";
@@ -44,7 +50,7 @@ async function addGrpcPod(harness: Harness) {
   const probes = await harness.addPod("probes");
   const server = createServer();
   const seen: IncomingHttpHeaders[] = [];
-  server.on("stream", (stream, headers) => {
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     seen.push(headers);
     stream.on("error", () => undefined);
     let body = "";

@@ -47,6 +47,18 @@ describe("WebSocket", () => {
     await harness.untilMetric("sluice_activator_inside_requests", (inside) => inside === 0);
   });
 
+  test("a stop tells both sides 1001, so that clients come back elsewhere", async () => {
+    await using harness = await Harness.start({ settings: { SLUICE_DRAIN_TIMEOUT: "10s" } });
+    const { server } = await withSocketPod(harness);
+    const accepted = once(server, "connection") as Promise<[WebSocket]>;
+    const client = new WebSocket(`ws://127.0.0.1:${harness.activator.publicPort}/`, { headers: { host } });
+    const [socket] = await accepted;
+    await once(client, "open");
+    const codes = Promise.all([once(client, "close"), once(socket, "close")]);
+    expect(await harness.stop()).toEqual([]);
+    expect((await codes).map(([code]) => code as number)).toEqual([1001, 1001]);
+  });
+
   test("a client that vanishes ends the connection to the pod", async () => {
     await using harness = await Harness.start();
     const { server } = await withSocketPod(harness);
