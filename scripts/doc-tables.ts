@@ -3,27 +3,36 @@ import { aggregatorSettings } from "@sluice/aggregator";
 import { autoscalerConfigKeys, errorCatalogue, formatDuration, scalingAnnotations } from "@sluice/core";
 import { printSettingsTable } from "@sluice/kit";
 import { platformSettings } from "@sluice/local";
+import { scalerSettings } from "@sluice/scaler";
 import { sidecarSettings } from "@sluice/sidecar";
+import { readMetricTables } from "./metric-tables.ts";
 
-/** The tables of the docs that are printed from the code, by the name in their markers. */
-const tables: Readonly<Record<string, () => string>> = {
-  errors: printErrors,
-  "autoscaler-config": printAutoscalerConfig,
-  "scaling-annotations": printAnnotations,
-  "settings-sidecar": () => printSettingsTable(sidecarSettings),
-  "settings-activator": () => printSettingsTable(activatorSettings),
-  "settings-aggregator": () => printSettingsTable(aggregatorSettings),
-  "settings-platform": () => printSettingsTable(platformSettings),
-};
+/** Tables by the name in their markers. */
+export type DocTables = Readonly<Record<string, string>>;
+
+/** The tables of the docs that are printed from the code. */
+export async function readDocTables(): Promise<DocTables> {
+  return {
+    errors: printErrors(),
+    "autoscaler-config": printAutoscalerConfig(),
+    "scaling-annotations": printAnnotations(),
+    "settings-sidecar": printSettingsTable(sidecarSettings),
+    "settings-activator": printSettingsTable(activatorSettings),
+    "settings-aggregator": printSettingsTable(aggregatorSettings),
+    "settings-scaler": printSettingsTable(scalerSettings),
+    "settings-platform": printSettingsTable(platformSettings),
+    ...(await readMetricTables()),
+  };
+}
 
 const marker = /<!-- table: ([a-z-]+) -->\n[\s\S]*?<!-- end of table -->/g;
 
 /** `markdown` with every `<!-- table: name -->` … `<!-- end of table -->` as the code has it now. */
-export function renderTables(markdown: string): string {
+export function renderTables(markdown: string, tables: DocTables): string {
   return markdown.replaceAll(marker, (_, name: string) => {
-    const print = tables[name];
-    if (print === undefined) throw new RangeError(`there is no table ${name}`);
-    return `<!-- table: ${name} -->\n${print().trimEnd()}\n<!-- end of table -->`;
+    const table = tables[name];
+    if (table === undefined) throw new RangeError(`there is no table ${name}`);
+    return `<!-- table: ${name} -->\n${table.trimEnd()}\n<!-- end of table -->`;
   });
 }
 
