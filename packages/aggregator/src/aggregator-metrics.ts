@@ -1,3 +1,4 @@
+import type { StatFate } from "./fleet.ts";
 import { addGauge, Counter, createMetrics, Histogram, type Registry } from "@sluice/kit";
 
 export interface MetricsSources {
@@ -10,7 +11,8 @@ export interface MetricsSources {
 /** What the aggregator counts about itself. */
 export interface AggregatorMetrics {
   readonly registry: Registry;
-  readonly stats: Counter<"fate">;
+  /** Stats that arrived, by what became of them: plain numbers, since there are tens of thousands a second. */
+  readonly stats: Record<StatFate | "forwarded", number>;
   readonly badMessages: Counter;
   readonly scrapes: Histogram<"result">;
 }
@@ -33,14 +35,20 @@ export function createAggregatorMetrics(sources: MetricsSources): AggregatorMetr
   addGauge(registry, "sluice_aggregator_watchers", "Open watches of the scale endpoint.", () =>
     sources.countWatchers(),
   );
+  const stats = { recorded: 0, pending: 0, refused: 0, "not-owned": 0, forwarded: 0 };
+  const counter = new Counter({
+    name: "sluice_aggregator_stats_total",
+    help: "Stats that arrived, by what became of them.",
+    labelNames: ["fate"],
+    registers,
+    collect() {
+      counter.reset();
+      for (const [fate, count] of Object.entries(stats)) counter.inc({ fate }, count);
+    },
+  });
   return {
     registry,
-    stats: new Counter({
-      name: "sluice_aggregator_stats_total",
-      help: "Stats that arrived, by what became of them.",
-      labelNames: ["fate"],
-      registers,
-    }),
+    stats,
     badMessages: new Counter({
       name: "sluice_aggregator_bad_messages_total",
       help: "Messages on stats connections that were no stats.",

@@ -37,6 +37,11 @@ export const aggregatorSettings = defineSettings({
     kind: "folder",
     summary: "Folder with one file per config-autoscaler key; without it Knative's defaults hold.",
   },
+  stateFolder: {
+    variable: "SLUICE_STATE_DIR",
+    kind: "text",
+    summary: "Folder in which windows are kept over a restart; without it a restart begins with empty ones.",
+  },
   grpcPort: {
     variable: "SLUICE_GRPC_PORT",
     kind: "port",

@@ -14,6 +14,7 @@ import type { Hearing } from "./hearing.ts";
 import { PendingStats } from "./pending-stats.ts";
 import { isPlausible } from "./revision-load.ts";
 import { RevisionScaler } from "./revision-scaler.ts";
+import type { KeptLoad } from "./state-file.ts";
 import type { SteadyTime } from "./steady-time.ts";
 
 /** Where decisions go. */
@@ -34,6 +35,8 @@ export interface FleetOptions {
   readonly isOwned: (key: ObjectKey) => boolean;
   /** Stats of a revision that turned out to be another aggregator's. */
   readonly onForeignStats: (key: ObjectKey, stats: readonly Stat[]) => void;
+  /** What was known about revisions before a restart; each is used once. */
+  readonly kept?: ReadonlyMap<ObjectKey, KeptLoad>;
   readonly log: Logger;
 }
 
@@ -45,12 +48,14 @@ export class Fleet {
   readonly pending = new PendingStats();
   readonly #options: FleetOptions;
   readonly #scalers = new Map<ObjectKey, RevisionScaler>();
+  readonly #kept: Map<ObjectKey, KeptLoad>;
   readonly #reported = new Map<ObjectKey, string>();
   #config: AutoscalerConfig;
 
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.#kept = new Map(options.kept);
   }
 
   get scalers(): ReadonlyMap<ObjectKey, RevisionScaler> {
@@ -120,6 +125,9 @@ export class Fleet {
   /** A revision that is new here, with the stats that came before it. */
   #adopt(key: ObjectKey, scaler: RevisionScaler): RevisionScaler {
     this.#scalers.set(key, scaler);
+    const kept = this.#kept.get(key);
+    this.#kept.delete(key);
+    if (kept !== undefined) scaler.load.restore(kept.seconds, kept.lastActiveMs);
     for (const { stat, second, atMs } of this.pending.take(key, this.#options.time.nowMs())) {
       scaler.record(stat, second, atMs);
     }

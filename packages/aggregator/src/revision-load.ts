@@ -87,6 +87,15 @@ export class RevisionLoad {
     this.#panic.record(second, concurrency, requests);
   }
 
+  /** What was known before a restart. Seconds and times are steady ones. */
+  restore(seconds: Iterable<readonly [number, number, number]>, lastActiveMs: number): void {
+    for (const [second, concurrency, requests] of seconds) {
+      this.#stable.record(second, concurrency, requests);
+      this.#panic.record(second, concurrency, requests);
+    }
+    this.#lastActiveMs = Math.min(this.#lastActiveMs, lastActiveMs);
+  }
+
   /** Something may have happened that nobody could tell: counts as activity. */
   markActive(nowMs: number): void {
     this.#lastActiveMs = nowMs;

@@ -23,6 +23,7 @@ import { PodScraper } from "./pod-scraper.ts";
 import { createQueueRoute } from "./queue-route.ts";
 import { registerRevisionMetrics } from "./revision-metrics.ts";
 import { createScaleRoutes } from "./scale-routes.ts";
+import { StateFile } from "./state-file.ts";
 import { StatClient } from "./stat-client.ts";
 import { StatServer } from "./stat-server.ts";
 import { SteadyTime } from "./steady-time.ts";
@@ -72,6 +73,11 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
     settings.configFolder === undefined
       ? undefined
       : new ConfigFolder({ path: settings.configFolder, clock, log, onChange: (c) => fleet.setConfig(c) });
+  const stateFile =
+    settings.stateFolder === undefined
+      ? undefined
+      : new StateFile({ folder: settings.stateFolder, clock, time, scalers: () => fleet.scalers, log });
+  const kept = await stateFile?.load();
   const fleet = new Fleet({
     owner: settings.name,
     time,
@@ -84,6 +90,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
       forward(stats.map((stat) => ({ namespace, name, stat })));
     },
     sink: book,
+    ...(kept === undefined ? {} : { kept }),
     log,
   });
   const metrics = createAggregatorMetrics({
@@ -95,17 +102,17 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
   registerRevisionMetrics(metrics.registry, () => fleet.scalers.values(), feedView);
   const forward = (batch: readonly RevisionStat[]): void => {
     const left = membership.forward(batch);
-    metrics.stats.inc({ fate: "forwarded" }, batch.length - left.length);
+    metrics.stats.forwarded += batch.length - left.length;
     // Their aggregator cannot be reached; if it is dead, this one may be its heir.
     for (const message of left) fleet.keep(toKey(message), message.stat);
-    if (left.length > 0) metrics.stats.inc({ fate: "pending" }, left.length);
+    metrics.stats.pending += left.length;
   };
   const record = (batch: readonly RevisionStat[], isForwarded: boolean): void => {
     const foreign: RevisionStat[] = [];
     for (const message of batch) {
       const fate = fleet.record(toKey(message), message.stat);
       if (fate === "not-owned" && !isForwarded) foreign.push(message);
-      else metrics.stats.inc({ fate });
+      else metrics.stats[fate]++;
     }
     if (foreign.length > 0) forward(foreign);
   };
@@ -184,6 +191,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
   });
   loop.start();
   scraper.start();
+  stateFile?.start();
   log.info({ port }, "deciding");
   return {
     port,
@@ -206,6 +214,11 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
           book.hub.close();
           await server.close();
         },
+      },
+      {
+        name: "keep state",
+        timeoutMs: 5000,
+        run: () => stateFile?.stop(),
       },
       {
         name: "infrastructure",

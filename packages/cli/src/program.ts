@@ -3,12 +3,15 @@ import { usageExitCode } from "@sluice/kit";
 import type { CommandContext } from "./command-context.ts";
 import { addApplyCommand } from "./commands/apply.ts";
 import { addDeleteCommand } from "./commands/delete.ts";
+import { addExplainCommand } from "./commands/explain.ts";
 import { addGetCommand } from "./commands/get.ts";
 import { addInjectCommand } from "./commands/inject.ts";
 import { addInstallCommand, addUninstallCommand } from "./commands/install.ts";
 import { addLoadCommand } from "./commands/load.ts";
 import { addLogsCommand } from "./commands/logs.ts";
+import { addRecordCommand } from "./commands/record.ts";
 import { addRenderCommand } from "./commands/render.ts";
+import { addSimulateCommand } from "./commands/simulate.ts";
 import { addTourCommand } from "./commands/tour.ts";
 import { addUpCommand } from "./commands/up.ts";
 
@@ -19,6 +22,9 @@ const addCommands = [
   addLogsCommand,
   addDeleteCommand,
   addLoadCommand,
+  addExplainCommand,
+  addSimulateCommand,
+  addRecordCommand,
   addTourCommand,
   addInjectCommand,
   addRenderCommand,
