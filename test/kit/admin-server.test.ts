@@ -3,15 +3,20 @@ import {
   AdminServer,
   answerJson,
   createMetrics,
+  createTokenFile,
   findLoopbackFault,
   hasToken,
   isLoopback,
   type AdminServerOptions,
 } from "@sluice/kit";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { sendRequest } from "../support/http-request.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { createRecordingLog } from "../support/recording-log.ts";
 
 const servers: AdminServer[] = [];
@@ -204,6 +209,37 @@ describe("admin server", () => {
     await upgraded.promise;
     await servers[0]?.close();
     expect(await answer).toMatch(/^HTTP\/1\.1 101 /);
+  });
+});
+
+describe("a token file", () => {
+  test("is followed when it is replaced, and the last token stays while it cannot be read", () => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-token-"));
+    const file = join(folder, "token");
+    const clock = new ManualClock();
+    const read = createTokenFile(file, clock);
+    expect(read).toThrow("ENOENT");
+    writeFileSync(file, "one\n");
+    expect(read()).toBe("one");
+    writeFileSync(file, "two\n");
+    expect(read()).toBe("one");
+    clock.advance(1000);
+    expect(read()).toBe("two");
+    rmSync(folder, { recursive: true });
+    clock.advance(1000);
+    expect(read()).toBe("two");
+  });
+
+  test("that cannot be read refuses requests and upgrades, and ends nothing", async () => {
+    const port = await start({
+      token: createTokenFile("/no/such/token"),
+      onUpgrade: () => undefined,
+      routes: [],
+    });
+    const headers = `Host: localhost:${port}\r\nAuthorization: Bearer t\r\nConnection: upgrade\r\nUpgrade: websocket`;
+    expect(await sendRaw(port, `GET / HTTP/1.1\r\n${headers}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 500 /);
+    expect((await sendRequest(port, "/v1/scale")).status).toBe(500);
+    expect((await sendRequest(port, "/healthz")).status).toBe(200);
   });
 });
 

@@ -1,11 +1,11 @@
 import { Agent } from "node:http";
-import { readFileSync } from "node:fs";
 import { systemClock, toKey, type Clock, type FeedObject } from "@sluice/core";
 import { DeadlineQueue, Http2Sessions, UpstreamPools } from "@sluice/dataplane";
 import {
   addGauge,
   AdminServer,
   createMetrics,
+  createTokenFile,
   openFeed,
   waitInStage,
   type Logger,
@@ -54,7 +54,7 @@ const streamsPerConnection = 100;
 /** Builds an activator and binds its listeners. The one place that knows all of its parts. */
 export async function startActivator(options: ActivatorOptions): Promise<Activator> {
   const { settings, log, clock = systemClock, random = Math.random } = options;
-  const token = settings.token === undefined ? undefined : createTokenReader(settings.token);
+  const token = settings.token === undefined ? undefined : createTokenFile(settings.token);
   const registry = createMetrics();
   const metrics = new ActivatorMetrics(registry, settings.metricRevisions);
   const budget = new HoldBudget({
@@ -234,11 +234,6 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     ready: feed.ready,
     stop,
   };
-}
-
-/** Read for each use: mounted tokens rotate. */
-function createTokenReader(path: string): () => string {
-  return () => readFileSync(path, "utf8").trim();
 }
 
 function createPodCounts(revisions: RevisionBook): { known: () => number; healthy: () => number } {

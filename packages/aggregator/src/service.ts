@@ -7,8 +7,7 @@ import {
   type ObjectKey,
   type RevisionStat,
 } from "@sluice/core";
-import { AdminServer, openFeed, type Logger, type Stage, type TokenSource } from "@sluice/kit";
-import { readFileSync } from "node:fs";
+import { AdminServer, createTokenFile, openFeed, type Logger, type Stage } from "@sluice/kit";
 import { createAggregatorMetrics } from "./aggregator-metrics.ts";
 import type { AggregatorSettings } from "./aggregator-settings.ts";
 import { ConfigFolder } from "./config-folder.ts";
@@ -46,7 +45,7 @@ export interface Aggregator {
 /** Creates everything, joins it, and starts it. The way of a stat is in the package's README. */
 export async function startAggregator(options: AggregatorOptions): Promise<Aggregator> {
   const { settings, clock, random, log } = options;
-  const token = toTokenSource(settings.tokenFile);
+  const token = settings.tokenFile === undefined ? undefined : createTokenFile(settings.tokenFile);
   const time = new SteadyTime(clock);
   const feedView = new FeedView();
   const hearing = new Hearing(time);
@@ -243,11 +242,6 @@ async function startExternalScaler(options: {
   const { ExternalScaler } = await import("./external-scaler.ts");
   const scaler = new ExternalScaler({ address: settings.bindAddress, port: settings.grpcPort, book, clock });
   return { scaler, port: await scaler.listen() };
-}
-
-/** Mounted tokens rotate, so the file is read at each use. */
-function toTokenSource(file: string | undefined): TokenSource | undefined {
-  return file === undefined ? undefined : () => readFileSync(file, "utf8").trim();
 }
 
 function explainMissing(key: ObjectKey, feed: FeedView, membership: Membership): string {

@@ -69,7 +69,7 @@ export class AdminServer {
     const { onUpgrade } = options;
     if (onUpgrade !== undefined) {
       this.server.on("upgrade", (request, socket, head) => {
-        const refusal = this.#findRefusal(request, false);
+        const refusal = this.#findUpgradeRefusal(request);
         if (refusal !== undefined) {
           refuseUpgrade(socket, refusal);
           return;
@@ -135,6 +135,16 @@ export class AdminServer {
     const { token } = this.#options;
     if (token === undefined || isOpen || hasToken(request.headers.authorization, token)) return undefined;
     return { status: 401, text: "a bearer token is needed\n" };
+  }
+
+  /** The same for upgrades, where nobody would catch what a token's source throws. */
+  #findUpgradeRefusal(request: IncomingMessage): Refusal | undefined {
+    try {
+      return this.#findRefusal(request, false);
+    } catch (error) {
+      this.#options.log.error({ error }, "an upgrade could not be judged");
+      return { status: 500, text: new SluiceError("internal").body };
+    }
   }
 
   /** The one place where an error becomes an answer here. */

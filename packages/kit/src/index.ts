@@ -2,7 +2,7 @@ export { type AdminRequest, type AdminRoute } from "./admin-route.ts";
 export { AdminServer, type AdminServerOptions } from "./admin-server.ts";
 export { answerJson, answerTagged, answerText } from "./answer.ts";
 export { Backoff, decideBackoffMs, type BackoffLimits } from "./backoff.ts";
-export { hasToken, readToken, type TokenSource } from "./bearer-token.ts";
+export { createTokenFile, hasToken, readToken, type TokenSource } from "./bearer-token.ts";
 export { FeedFile, type FeedFileOptions } from "./feed-file.ts";
 export { LabelBound, otherLabel } from "./label-bound.ts";
 export {

@@ -7,9 +7,8 @@ import {
   type FeedObject,
   type ObjectKey,
 } from "@sluice/core";
-import { AdminServer, WatchClient, WatchHub, type Logger, type Stage } from "@sluice/kit";
+import { AdminServer, createTokenFile, WatchClient, WatchHub, type Logger, type Stage } from "@sluice/kit";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { PodOwner } from "./admission.ts";
 import { ApiClient } from "./api-client.ts";
 import { CertificateKeeper } from "./certificate-keeper.ts";
@@ -48,8 +47,7 @@ const leaseName = "sluice-scaler";
 /** Creates everything, joins it, and starts it: the feed is answered with 503 until every kind was listed once. */
 export async function startScaler(options: ScalerOptions): Promise<Scaler> {
   const { settings, clock, log } = options;
-  const token = settings.tokenFile;
-  const tokenSource = token === undefined ? undefined : () => readFileSync(token, "utf8").trim();
+  const tokenSource = settings.tokenFile === undefined ? undefined : createTokenFile(settings.tokenFile);
   const book = new ClusterBook();
   const hub = new WatchHub<FeedObject>({ clock });
   const metrics = createScalerMetrics({
