@@ -27,6 +27,19 @@ export const activatorSettings = defineSettings({
     kind: "file",
     summary: "File with the shared token for feed and stats; without one none is sent.",
   },
+  certificateFolder: {
+    variable: "SLUICE_CERTIFICATE_FOLDER",
+    kind: "folder",
+    summary:
+      "Folder with ca.crt, the authority by which feed and aggregators are judged where they speak TLS; without one the system's.",
+  },
+  certificateName: {
+    variable: "SLUICE_CERTIFICATE_NAME",
+    kind: "text",
+    default: "sluice-aggregator",
+    summary:
+      "Name that the certificates of aggregators must carry, which are reached by their addresses and not by name.",
+  },
   bindAddress: {
     variable: "SLUICE_BIND_ADDRESS",
     kind: "text",

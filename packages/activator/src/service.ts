@@ -7,6 +7,7 @@ import {
   createMetrics,
   createTokenFile,
   openFeed,
+  toServerTrust,
   waitInStage,
   type Logger,
   type Stage,
@@ -102,6 +103,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
   const sender = new StatSender({
     activator: settings.podName,
     token,
+    trust: toServerTrust(settings.certificateFolder, settings.certificateName),
     clock,
     log,
     random,
@@ -120,6 +122,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     log,
     clock,
     acknowledgeAs: settings.podName,
+    trust: toServerTrust(settings.certificateFolder),
     ...(token !== undefined && { token }),
     onSnapshot: (objects, previous) => view.onSnapshot(objects, previous),
     onPut: (key, object) => view.onPut(key, object),

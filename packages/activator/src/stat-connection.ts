@@ -1,5 +1,13 @@
 import type { CancelTimer, Clock } from "@sluice/core";
-import { Backoff, LogOnce, readToken, type Logger, type TokenSource } from "@sluice/kit";
+import {
+  Backoff,
+  LogOnce,
+  readToken,
+  toClientTls,
+  type Logger,
+  type ServerTrust,
+  type TokenSource,
+} from "@sluice/kit";
 import { WebSocket } from "ws";
 
 export interface StatConnectionOptions {
@@ -7,6 +15,8 @@ export interface StatConnectionOptions {
   /** Named in the handshake, so that the aggregator can tell its activators apart. */
   readonly activator: string;
   readonly token?: TokenSource | undefined;
+  /** For `wss:` URLs. */
+  readonly trust?: ServerTrust | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
@@ -70,10 +80,11 @@ export class StatConnection {
   }
 
   #connect(): void {
-    const { token, activator, url } = this.#options;
+    const { token, trust, activator, url } = this.#options;
     const headers: Record<string, string> = { "sluice-activator": activator };
     if (token !== undefined) headers["authorization"] = `Bearer ${readToken(token)}`;
     const socket = new WebSocket(url, {
+      ...(url.startsWith("wss:") && toClientTls(trust)),
       headers,
       handshakeTimeout: handshakeTimeoutMs,
       perMessageDeflate: false,

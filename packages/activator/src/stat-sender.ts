@@ -7,7 +7,7 @@ import {
   type ObjectKey,
   type RevisionStat,
 } from "@sluice/core";
-import type { Logger, TokenSource } from "@sluice/kit";
+import type { Logger, ServerTrust, TokenSource } from "@sluice/kit";
 import { toAuthority } from "@sluice/dataplane";
 import type { StatSink } from "./concurrency-reporter.ts";
 import { StatConnection } from "./stat-connection.ts";
@@ -15,6 +15,7 @@ import { StatConnection } from "./stat-connection.ts";
 export interface StatSenderOptions {
   readonly activator: string;
   readonly token?: TokenSource | undefined;
+  readonly trust?: ServerTrust | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
@@ -48,18 +49,17 @@ export class StatSender implements StatSink {
   }
 
   putMember(aggregator: AggregatorMember): void {
-    const port = aggregator.ports["http"];
-    const url =
-      port === undefined ? undefined : `ws://${toAuthority({ address: aggregator.address, port })}/`;
+    const url = toStatUrl(aggregator);
     const present = this.#members.get(aggregator.name);
     if (present !== undefined && present.url === url) return;
     this.deleteMember(aggregator.name);
     if (url === undefined) return;
-    const { activator, token, clock, log, random, onOpen } = this.#options;
+    const { activator, token, trust, clock, log, random, onOpen } = this.#options;
     const connection = new StatConnection({
       url,
       activator,
       token,
+      trust,
       clock,
       log,
       random,
@@ -89,6 +89,13 @@ export class StatSender implements StatSink {
   close(): void {
     for (const name of this.#members.keys()) this.deleteMember(name);
   }
+}
+
+/** The name of a member's port says what it speaks; TLS where there is a choice. */
+function toStatUrl({ address, ports }: AggregatorMember): string | undefined {
+  const { http, https } = ports;
+  if (https !== undefined) return `wss://${toAuthority({ address, port: https })}/`;
+  return http === undefined ? undefined : `ws://${toAuthority({ address, port: http })}/`;
 }
 
 const halfSecondMs = 500;

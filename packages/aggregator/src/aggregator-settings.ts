@@ -52,6 +52,19 @@ export const aggregatorSettings = defineSettings({
     kind: "file",
     summary: "File with the token that feed, stats and scale endpoint need; read again at each use.",
   },
+  certificateFolder: {
+    variable: "SLUICE_CERTIFICATE_FOLDER",
+    kind: "folder",
+    summary:
+      "Folder with tls.crt and tls.key, which makes the port speak https only, and ca.crt, by which feed and other aggregators are judged.",
+  },
+  certificateName: {
+    variable: "SLUICE_CERTIFICATE_NAME",
+    kind: "text",
+    default: "sluice-aggregator",
+    summary:
+      "Name that the certificates of aggregators must carry, which are reached by their addresses and not by name.",
+  },
   logLevel: {
     variable: "SLUICE_LOG_LEVEL",
     kind: "oneOf",

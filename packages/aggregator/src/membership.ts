@@ -114,5 +114,6 @@ export class Membership {
 }
 
 function isSamePlace(one: AggregatorMember, other: AggregatorMember): boolean {
-  return one.address === other.address && one.ports["http"] === other.ports["http"];
+  const isSamePort = (name: string): boolean => one.ports[name] === other.ports[name];
+  return one.address === other.address && isSamePort("http") && isSamePort("https");
 }

@@ -7,7 +7,15 @@ import {
   type Decision,
   type RevisionStat,
 } from "@sluice/core";
-import { Backoff, readToken, WatchClient, type Logger, type TokenSource } from "@sluice/kit";
+import {
+  Backoff,
+  readToken,
+  toClientTls,
+  WatchClient,
+  type Logger,
+  type ServerTrust,
+  type TokenSource,
+} from "@sluice/kit";
 import { WebSocket } from "ws";
 
 /** Names the sender on a connection that carries stats which reached the wrong aggregator. */
@@ -17,6 +25,8 @@ export interface PeerOptions {
   /** The name of this aggregator, not the peer's. */
   readonly self: string;
   readonly token: TokenSource | undefined;
+  /** For members whose port is named `https`. */
+  readonly trust: ServerTrust;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Logger;
@@ -46,7 +56,8 @@ export class Peer {
     // A peer that was never reached may just be starting.
     this.#lastReachableMs = options.clock.monotonic();
     this.#watch = new WatchClient<Decision>({
-      url: `http://${toAuthority(member)}/v1/scale`,
+      url: `${toScheme(member, "http")}://${toAuthority(member)}/v1/scale`,
+      trust: options.trust,
       schema: decisionSchema,
       clock: options.clock,
       random: options.random,
@@ -99,10 +110,12 @@ export class Peer {
   }
 
   #connect(): void {
-    const { token, self } = this.#options;
+    const { token, self, trust } = this.#options;
+    const scheme = toScheme(this.member, "ws");
     const headers: Record<string, string> = { [forwarderHeader]: self };
     if (token !== undefined) headers["authorization"] = `Bearer ${readToken(token)}`;
-    const socket = new WebSocket(`ws://${toAuthority(this.member)}/`, {
+    const socket = new WebSocket(`${scheme}://${toAuthority(this.member)}/`, {
+      ...(scheme === "wss" && toClientTls(trust)),
       headers,
       handshakeTimeout: 3000,
       perMessageDeflate: false,
@@ -120,7 +133,12 @@ export class Peer {
 
 function toAuthority(member: AggregatorMember): string {
   const host = member.address.includes(":") ? `[${member.address}]` : member.address;
-  return `${host}:${member.ports["http"] ?? defaultPort}`;
+  return `${host}:${member.ports["https"] ?? member.ports["http"] ?? defaultPort}`;
+}
+
+/** The name of a member's port says what it speaks; TLS where there is a choice. */
+function toScheme<S extends "http" | "ws">(member: AggregatorMember, plain: S): S | `${S}s` {
+  return member.ports["https"] === undefined ? plain : `${plain}s`;
 }
 
 const defaultPort = 8003;

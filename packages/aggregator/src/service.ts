@@ -7,7 +7,15 @@ import {
   type ObjectKey,
   type RevisionStat,
 } from "@sluice/core";
-import { AdminServer, createTokenFile, openFeed, type Logger, type Stage } from "@sluice/kit";
+import {
+  AdminServer,
+  CertificateFolder,
+  createTokenFile,
+  openFeed,
+  toServerTrust,
+  type Logger,
+  type Stage,
+} from "@sluice/kit";
 import { createAggregatorMetrics } from "./aggregator-metrics.ts";
 import type { AggregatorSettings } from "./aggregator-settings.ts";
 import { ConfigFolder } from "./config-folder.ts";
@@ -53,6 +61,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
   const membership = new Membership({
     self: settings.name,
     token,
+    trust: toServerTrust(settings.certificateFolder, settings.certificateName),
     clock,
     random,
     log,
@@ -169,6 +178,9 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
       createQueueRoute(() => fleet.scalers, time),
     ],
     ...(token === undefined ? {} : { token }),
+    ...(settings.certificateFolder === undefined
+      ? {}
+      : { certificates: new CertificateFolder(settings.certificateFolder) }),
     onUpgrade: statServer.upgrade,
   });
   const { port } = await server.listen();
@@ -178,6 +190,7 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
     clock,
     random,
     acknowledgeAs: settings.name,
+    trust: toServerTrust(settings.certificateFolder),
     ...(token === undefined ? {} : { token }),
     onSnapshot: (objects: ReadonlyMap<string, FeedObject>) => {
       applyChange(feedView.replaceAll(objects.values()));

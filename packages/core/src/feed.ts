@@ -100,7 +100,7 @@ export const activatorSchema = v.object({
   ports: memberPorts,
 });
 
-/** `ports` has `http`: scale endpoint, stats WebSocket and metrics on one port. */
+/** `ports` has `http`, or `https` where it speaks TLS: scale endpoint, stats WebSocket and metrics on one port. */
 export const aggregatorSchema = v.object({
   kind: v.literal("aggregator"),
   name,

@@ -1,20 +1,16 @@
 import { SluiceError } from "@sluice/core";
-import {
-  createServer,
-  STATUS_CODES,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from "node:http";
+import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Registry } from "prom-client";
 import { findRoute, readBody, readJson, type AdminRoute } from "./admin-route.ts";
 import { answerText } from "./answer.ts";
 import { hasToken, type TokenSource } from "./bearer-token.ts";
+import type { CertificateFolder } from "./certificate-folder.ts";
 import { listen } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import { findLoopbackFault, isLoopback } from "./loopback-guard.ts";
+import { createServerFront, type CertificateSource, type ServerFront } from "./server-front.ts";
 
 export interface AdminServerOptions {
   readonly address: string;
@@ -32,6 +28,10 @@ export interface AdminServerOptions {
   readonly token?: TokenSource;
   /** Takes WebSocket upgrades that passed the guard and the token; without it upgrades are plain requests. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** With a folder the server speaks https only, with its `tls.crt` and `tls.key`, and takes new ones as they come. */
+  readonly certificates?: CertificateFolder;
+  /** How often it looks for new ones. Default 10,000. */
+  readonly certificateReloadMs?: number;
   /** Default 2048. */
   readonly maxConnections?: number;
 }
@@ -54,6 +54,7 @@ export class AdminServer {
   readonly server: Server;
   readonly #options: AdminServerOptions;
   readonly #routes: readonly AdminRoute[];
+  readonly #front: ServerFront;
   /** Sockets that left HTTP: the server no longer counts them among its connections, but waits for their end. */
   readonly #upgraded = new Set<Duplex>();
   #bound: AddressInfo | undefined;
@@ -61,10 +62,12 @@ export class AdminServer {
   constructor(options: AdminServerOptions) {
     this.#options = options;
     this.#routes = [...createOwnRoutes(options), ...(options.routes ?? [])];
-    this.server = createServer(
+    this.#front = createServerFront(
       { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs },
-      (request, response) => void this.#answer(request, response),
+      toCertificateSource(options),
     );
+    this.server = this.#front.server;
+    this.server.on("request", (request, response) => void this.#answer(request, response));
     this.server.maxConnections = options.maxConnections ?? 2048;
     const { onUpgrade } = options;
     if (onUpgrade !== undefined) {
@@ -89,6 +92,7 @@ export class AdminServer {
 
   /** Stops listening and ends every connection, watches and upgraded sockets included. */
   close(): Promise<void> {
+    this.#front.stop();
     return new Promise((resolve) => {
       this.server.close(() => resolve());
       this.server.closeAllConnections();
@@ -164,6 +168,11 @@ export class AdminServer {
         known.origin === "client" ? { connection: "close" } : {},
       );
   }
+}
+
+function toCertificateSource(options: AdminServerOptions): CertificateSource | undefined {
+  const { certificates: folder, certificateReloadMs: reloadMs = 10_000, log } = options;
+  return folder === undefined ? undefined : { folder, reloadMs, log };
 }
 
 function createOwnRoutes(options: AdminServerOptions): readonly AdminRoute[] {

@@ -3,6 +3,7 @@ export { AdminServer, type AdminServerOptions } from "./admin-server.ts";
 export { answerJson, answerTagged, answerText } from "./answer.ts";
 export { Backoff, decideBackoffMs, type BackoffLimits } from "./backoff.ts";
 export { createTokenFile, hasToken, readToken, type TokenSource } from "./bearer-token.ts";
+export { CertificateFolder, toClientTls, toServerTrust, type ServerTrust } from "./certificate-folder.ts";
 export { FeedFile, type FeedFileOptions } from "./feed-file.ts";
 export { LabelBound, otherLabel } from "./label-bound.ts";
 export {

@@ -8,6 +8,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { Backoff, type BackoffLimits } from "./backoff.ts";
 import { readToken, type TokenSource } from "./bearer-token.ts";
+import { toClientTls, type ServerTrust } from "./certificate-folder.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { LogOnce } from "./log-once.ts";
 import { WatchAcknowledger } from "./watch-acknowledger.ts";
@@ -20,8 +21,8 @@ export interface WatchClientOptions<T> extends WatchReaderOptions<T> {
   readonly token?: TokenSource;
   /** With a name, what has been applied is acknowledged under it (`POST {url}/ack`). */
   readonly acknowledgeAs?: string;
-  /** Certificate authority in PEM for `https:` servers, in place of the system's. */
-  readonly certificateAuthority?: string;
+  /** How `https:` servers are judged; without it by the system's authorities and the host of the URL. */
+  readonly trust?: ServerTrust;
   readonly backoff?: BackoffLimits;
   /** A stream that is silent for so long is broken: the server beats every 3 s. Default 10,000. */
   readonly silenceMs?: number;
@@ -63,7 +64,7 @@ export class WatchClient<T> implements WatchReader<T> {
     this.#url = new URL(options.url);
     this.#agent =
       this.#url.protocol === "https:"
-        ? new HttpsAgent({ keepAlive: true, ...toTls(options.certificateAuthority) })
+        ? new HttpsAgent({ keepAlive: true })
         : new HttpAgent({ keepAlive: true });
     this.#backoff = new Backoff(options.backoff, options.random);
     this.#state = new WatchState(options.schema, options);
@@ -117,7 +118,7 @@ export class WatchClient<T> implements WatchReader<T> {
     try {
       this.#request = this.#send(url, "GET");
     } catch (error) {
-      // The token could not be read.
+      // The token or the authority could not be read.
       end(error);
       return;
     }
@@ -128,8 +129,11 @@ export class WatchClient<T> implements WatchReader<T> {
 
   #send(url: URL, method: string): ClientRequest {
     const silenceMs = this.#options.silenceMs ?? 10_000;
-    const { token } = this.#options;
-    const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
+    const { token, trust } = this.#options;
+    const isSecure = url.protocol === "https:";
+    const request = (isSecure ? httpsRequest : httpRequest)(url, {
+      // Asked anew each time: authorities rotate.
+      ...(isSecure && toClientTls(trust)),
       method,
       agent: this.#agent,
       headers: token === undefined ? {} : { authorization: `Bearer ${readToken(token)}` },
@@ -204,7 +208,7 @@ export class WatchClient<T> implements WatchReader<T> {
       try {
         request = this.#send(url, "POST");
       } catch {
-        // The token could not be read; the stream's own failure says so.
+        // The token or the authority could not be read; the stream's own failure says so.
         resolve(false);
         return;
       }
@@ -218,10 +222,6 @@ export class WatchClient<T> implements WatchReader<T> {
       request.end(body);
     });
   }
-}
-
-function toTls(ca: string | undefined): { ca: string } | Record<string, never> {
-  return ca === undefined ? {} : { ca };
 }
 
 /** Never empty: an error that gathers several addresses' errors has a code only. */

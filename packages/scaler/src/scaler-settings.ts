@@ -63,6 +63,12 @@ export const scalerSettings = defineSettings({
     kind: "file",
     summary: "File with the token that feed and scale endpoint need; read again at each use.",
   },
+  certificateFolder: {
+    variable: "SLUICE_CERTIFICATE_FOLDER",
+    kind: "folder",
+    summary:
+      "Folder with tls.crt and tls.key, which makes the feed's port speak https only, and ca.crt, by which the scale endpoint is judged.",
+  },
   domains: {
     variable: "SLUICE_DOMAINS",
     kind: "list",

@@ -7,7 +7,16 @@ import {
   type FeedObject,
   type ObjectKey,
 } from "@sluice/core";
-import { AdminServer, createTokenFile, WatchClient, WatchHub, type Logger, type Stage } from "@sluice/kit";
+import {
+  AdminServer,
+  CertificateFolder,
+  createTokenFile,
+  toServerTrust,
+  WatchClient,
+  WatchHub,
+  type Logger,
+  type Stage,
+} from "@sluice/kit";
 import { randomUUID } from "node:crypto";
 import type { PodOwner } from "./admission.ts";
 import { ApiClient } from "./api-client.ts";
@@ -122,6 +131,9 @@ export async function startScaler(options: ScalerOptions): Promise<Scaler> {
     metrics: metrics.registry,
     findUnready: () => (hub.isListed ? undefined : "not every kind has been listed yet"),
     routes: hub.toRoutes("/v1/feed"),
+    ...(settings.certificateFolder === undefined
+      ? {}
+      : { certificates: new CertificateFolder(settings.certificateFolder) }),
     ...(tokenSource === undefined ? {} : { token: tokenSource }),
   });
   const { port } = await server.listen();
@@ -141,6 +153,7 @@ export async function startScaler(options: ScalerOptions): Promise<Scaler> {
   };
   const decisions = new WatchClient<Decision>({
     url: settings.scaleEndpoint,
+    trust: toServerTrust(settings.certificateFolder),
     schema: decisionSchema,
     clock,
     log,
