@@ -22,6 +22,8 @@ export interface ClientSide {
   /** A 1xx answer; the final one is still to come. */
   sendInformation(status: number, headers: string[]): void;
   sendHead(status: number, headers: string[], statusMessage?: string): void;
+  /** Sends the head now; otherwise it may wait for the first of the body, to go in one packet with it. */
+  flushHead(): void;
   /** False asks the caller to wait for `onClientDrain`. */
   write(chunk: Uint8Array): boolean;
   end(chunk?: Uint8Array, trailers?: string[]): void;

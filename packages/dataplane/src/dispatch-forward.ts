@@ -3,20 +3,25 @@ import { SluiceError, headerNames } from "@sluice/core";
 import type { Dispatcher } from "undici";
 import type { ClientSide } from "./client-side.ts";
 import type { Forwarding, ForwardFailure, ForwardObserver, ForwardRequest } from "./forward.ts";
+import { HeadFlusher, type PendingHead } from "./head-flusher.ts";
 import { toResponseHeaders, toTrailers } from "./response-headers.ts";
 import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
+
+const heads = new HeadFlusher();
 
 /**
  * The fast way to the app: HTTP/1.1 through undici's `dispatch`, with this object as the handler, so that a request
  * needs neither promise nor stream of its own. What `dispatch` cannot send takes `NodeForward`.
  */
-export class DispatchForward implements Forwarding, Dispatcher.DispatchHandler {
+export class DispatchForward implements Forwarding, PendingHead, Dispatcher.DispatchHandler {
   readonly #client: ClientSide;
   readonly #observer: ForwardObserver;
   readonly #honoursRefusal: boolean;
   #controller: Dispatcher.DispatchController | undefined;
   #isDone = false;
   #isEnded = false;
+  /** The head was handed over and nothing since. */
+  #isHeadWaiting = false;
   /** Bytes that a `Content-Length` still promises; negative when the end is not known beforehand. */
   #remaining = -1;
 
@@ -76,11 +81,20 @@ export class DispatchForward implements Forwarding, Dispatcher.DispatchHandler {
     this.#remaining = length === undefined ? -1 : Number(length);
     this.#observer.onResponseHead(status, flat);
     this.#client.sendHead(status, flat, statusMessage);
+    this.#isHeadWaiting = true;
+    heads.add(this);
+  }
+
+  flushIfWaiting(): void {
+    if (!this.#isHeadWaiting || this.#isDone) return;
+    this.#isHeadWaiting = false;
+    this.#client.flushHead();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isDone) return;
     this.#observer.onResponseProgress();
+    this.#isHeadWaiting = false;
     this.#remaining -= chunk.length;
     // The last piece of a body of known length ends the answer with it: one write to the socket instead of two.
     if (this.#remaining === 0) {

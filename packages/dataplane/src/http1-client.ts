@@ -3,6 +3,8 @@ import type { Readable } from "node:stream";
 import type { ClientListener, ClientSide } from "./client-side.ts";
 import { BodySource } from "./body-source.ts";
 
+const maxJoinedBytes = 4096;
+
 /** A client that came over HTTP/1.1. */
 export class Http1Client implements ClientSide {
   readonly request: IncomingMessage;
@@ -51,6 +53,10 @@ export class Http1Client implements ClientSide {
     else response.writeHead(status, statusMessage, headers);
   }
 
+  flushHead(): void {
+    this.response.flushHeaders();
+  }
+
   write(chunk: Uint8Array): boolean {
     this.bodyBytes += chunk.length;
     if (this.response.write(chunk)) return true;
@@ -67,7 +73,9 @@ export class Http1Client implements ClientSide {
       return;
     }
     this.bodyBytes += chunk.length;
-    response.end(chunk);
+    // Node joins a short text with the head and writes both at once; bytes it would write as a second buffer.
+    if (chunk.length <= maxJoinedBytes) response.end(toLatin1(chunk), "latin1");
+    else response.end(chunk);
   }
 
   closeAfterwards(): void {
@@ -92,6 +100,12 @@ export class Http1Client implements ClientSide {
     this.#hearsDrain = true;
     this.response.on("drain", () => this.#listener?.onClientDrain());
   }
+}
+
+/** Each byte as the character of its number, which "latin1" turns back into the byte. */
+function toLatin1(chunk: Uint8Array): string {
+  const buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+  return buffer.toString("latin1");
 }
 
 function toPairs(flat: readonly string[]): [string, string][] {

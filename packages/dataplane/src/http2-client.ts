@@ -59,6 +59,9 @@ export class Http2Client implements ClientSide {
     this.stream.once("wantTrailers", () => this.stream.sendTrailers(this.#trailers));
   }
 
+  /** A head is a frame of its own and was sent as one. */
+  flushHead(): void {}
+
   write(chunk: Uint8Array): boolean {
     if (this.#isGone) return true;
     this.bodyBytes += chunk.length;

@@ -21,6 +21,7 @@ export function relayResponse(
   observer.onResponseProgress();
   observer.onResponseHead(status, headers);
   client.sendHead(status, headers, response.statusMessage);
+  client.flushHead();
   const onData = (chunk: Buffer): void => {
     observer.onResponseProgress();
     if (!client.write(chunk)) response.pause();

@@ -37,7 +37,9 @@ export function toForwardFailure(cause: Error, isSent: boolean): ForwardFailure 
   if (code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {
     return { error: new SluiceError("client-gone", cause.message, options), mayHaveReachedApp: true };
   }
-  const isInvalid = code.startsWith("HPE_") || invalidAnswerCodes.has(code);
+  // undici names its parser's errors; their codes are not always there.
+  const isInvalid =
+    cause.name === "HTTPParserError" || code.startsWith("HPE_") || invalidAnswerCodes.has(code);
   return {
     error: new SluiceError(isInvalid ? "upstream-invalid" : "upstream-reset", cause.message, options),
     mayHaveReachedApp: true,
