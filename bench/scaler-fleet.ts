@@ -224,7 +224,7 @@ async function run(options: BenchOptions): Promise<readonly Table[]> {
       },
       {
         title: "Requests for each kind over the whole run",
-        columns: ["kind", "lists (pages of 500)", "watches"],
+        columns: ["kind", "lists (pages of 250)", "watches"],
         rows: countRequests(rig.api),
         notes: [],
       },

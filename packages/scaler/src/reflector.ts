@@ -20,7 +20,8 @@ export interface ReflectorOptions<T> {
   readonly silenceMs?: number;
 }
 
-const pageSize = 500;
+/** Larger pages cost more memory while they are read than they save time. */
+const pageSize = 250;
 /** The server ends the watch after this; spread, so that watches of one start do not all come back together. */
 const watchSeconds = 300;
 const shortWatchMs = 1000;
