@@ -240,6 +240,7 @@ describe("decisions", () => {
     [500, "InternalError", ["Scaled"]],
     [429, "TooManyRequests", ["Scaled"]],
     [403, "Forbidden", ["ScaleFailed", "Scaled"]],
+    [422, "Invalid", ["ScaleFailed", "Scaled"]],
   ])("are written again after a refusal with %i %s", async (status, reason, told) => {
     putRevision("hello");
     let refusals = 0;
@@ -368,6 +369,32 @@ describe("the API server", () => {
     expect(harness.api.count("GET", paths.deployments)).toBe(2);
   });
 
+  test("may be restarted", async () => {
+    putRevision("hello");
+    await harness.startScaler();
+    await waitUntilFollowed("before");
+    await harness.api.restart();
+    await waitUntilFollowed("after");
+    harness.decide(toDecision("after", 2));
+    await harness.waitForReplicas("after", 2);
+    expect(harness.scalers[0]?.isWriter()).toBe(true);
+  });
+
+  test("may be slow: of the decisions that come meanwhile the newest is written, and no other", async () => {
+    putRevision("hello");
+    const scaler = await harness.startScaler();
+    await waitUntil("the lease", () => scaler.isWriter());
+    const gate = Promise.withResolvers<undefined>();
+    harness.api.fault = (request) => (request.path.endsWith("/scale") ? gate.promise : undefined);
+    for (const pods of [1, 2, 3, 4]) harness.decide(toDecision("hello", pods));
+    await waitUntil("the first write", () => harness.api.count("PATCH", "/scale") === 1);
+    gate.resolve(undefined);
+    await harness.waitForReplicas("hello", 4);
+    const written = harness.api.requests.filter((request) => request.path.endsWith("/scale"));
+    expect(written.length).toBeLessThanOrEqual(2);
+    expect(written.at(-1)?.body).toEqual({ spec: { replicas: 4 } });
+  });
+
   test("may refuse the token for a while", async () => {
     putRevision("hello");
     await harness.startScaler();
@@ -463,6 +490,25 @@ describe("a public Service", () => {
     // No pod can take a request, so activators hold them, whatever the last decision was.
     await waitUntil("activators", () => Object.keys(harness.slicesOf("hello")).join() === "activators");
     expect(harness.slicesOf("hello")["activators"]?.toSorted()).toEqual(["10.0.1.1", "10.0.1.2"]);
+  });
+
+  test("that stands for a service which another Service had first is left alone, and that is said", async () => {
+    await startWithService();
+    await waitUntil("activators", () => harness.slicesOf("hello")["activators"]?.length === 2);
+    harness.api.put(
+      paths.services,
+      toService("late", {
+        metadata: {
+          name: "late",
+          creationTimestamp: "2026-11-23T12:00:00Z",
+          labels: { "sluice.dev/service": "hello" },
+        },
+      }),
+    );
+    expect((await harness.waitForEvent("Refused"))["message"]).toBe(
+      'Service default/late: metadata.labels[sluice.dev/service]: must be used by one Service only; hello was first (found "hello")',
+    );
+    expect(harness.slicesOf("late")).toEqual({});
   });
 
   test("with a selector is left alone, and that is said", async () => {

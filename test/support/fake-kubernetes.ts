@@ -47,7 +47,8 @@ interface Refusal {
   readonly body: unknown;
 }
 
-type Fault = (request: RecordedRequest) => Refusal | "hang" | undefined;
+type Answer = Refusal | "hang" | undefined;
+type Fault = (request: RecordedRequest) => Answer | Promise<Answer>;
 
 const kinds: Readonly<Record<string, string>> = {
   deployments: "Deployment",
@@ -145,6 +146,14 @@ export class FakeKubernetes {
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
   }
 
+  /** As after an upgrade: every connection is gone, for a while nobody listens, and no history is left. */
+  async restart(): Promise<void> {
+    const { port } = this.#server.address() as AddressInfo;
+    await this.stop();
+    this.compact();
+    await new Promise<void>((resolve) => this.#server.listen(port, "127.0.0.1", resolve));
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -234,7 +243,7 @@ export class FakeKubernetes {
     };
     this.requests.push(recorded);
     this.onRequest(recorded);
-    const fault = this.fault(recorded);
+    const fault = await this.fault(recorded);
     if (fault === "hang") return;
     const target = parseTarget(url.pathname);
     if (fault !== undefined) write(response, fault.status, fault.body);

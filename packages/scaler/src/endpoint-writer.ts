@@ -23,6 +23,7 @@ import {
 import { decideSwitch, type SwitchState } from "./endpoint-switch.ts";
 import type { MemberRecord } from "./pod-record.ts";
 import { KeyedWorker } from "./keyed-worker.ts";
+import { findServiceFault } from "./refusal-event.ts";
 import type { ServiceRecord } from "./service-record.ts";
 
 export interface EndpointWriterOptions {
@@ -125,7 +126,7 @@ export class EndpointWriter {
   async #step(key: ObjectKey): Promise<void> {
     const { book, clock, settleMs, isWriter } = this.#options;
     const service = book.services.get(key);
-    if (service === undefined || service.hasSelector || !isWriter()) return;
+    if (service === undefined || !isWriter() || findServiceFault(service, book) !== undefined) return;
     const wanted = this.#toWanted(service);
     if (wanted === undefined) return;
     const existing = this.#existing(service);

@@ -67,8 +67,9 @@ export class LeaseHolder {
       this.#failures.solved("the lease can be read again");
     } catch (error) {
       this.#failures.warn("cannot renew the lease", { error });
-      // Somebody else wrote it first; what we know of it is old.
       this.#lease = undefined;
+      // Somebody else wrote it: from this moment on two might write.
+      if (error instanceof ApiError && error.status === 409) this.#set(false);
     }
     if (this.#isClosed) return;
     this.#cancelNext = this.#options.clock.setTimer(

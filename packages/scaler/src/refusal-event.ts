@@ -1,5 +1,5 @@
 import { toKey } from "@sluice/core";
-import { formatProblem, names } from "@sluice/manifest";
+import { formatProblem, names, type Problem } from "@sluice/manifest";
 import type { ClusterBook } from "./cluster-book.ts";
 import type { DeploymentRecord } from "./deployment-record.ts";
 import type { EventTarget, EventText } from "./event-writer.ts";
@@ -49,29 +49,36 @@ export function toRefusalEvents(
 }
 
 /** Why a Service cannot be led to activators and pods; undefined when it can. */
-export function toServiceEvent(record: ServiceRecord, book: ClusterBook): EventText | undefined {
+export function findServiceFault(record: ServiceRecord, book: ClusterBook): Problem | undefined {
   const object = `Service ${record.namespace}/${record.name}`;
   if (record.hasSelector) {
     const rule =
       "must not be set: Kubernetes would add pods by itself, past the activators; sluice inject takes it out";
-    return toWarning(formatProblem({ object, field: "spec.selector", rule }));
+    return { object, field: "spec.selector", rule };
   }
   if (record.annotations[names.traffic] !== undefined && record.traffic === undefined) {
     const rule = "must be a list of revision, percent and tag whose percents sum to 100";
     const value = record.annotations[names.traffic];
-    return toWarning(formatProblem({ object, field: `metadata.annotations[${names.traffic}]`, rule, value }));
+    return { object, field: `metadata.annotations[${names.traffic}]`, rule, value };
   }
+  const first = findFirst(record, book);
+  if (first === record.name) return undefined;
+  const rule = `must be used by one Service only; ${first} was first`;
+  return { object, field: `metadata.labels[${names.service}]`, rule, value: record.service };
+}
+
+/** Of several Services that stand for the same, the oldest counts. */
+function findFirst(record: ServiceRecord, book: ClusterBook): string {
   const rivals = book
     .servicesOf(record.namespace, record.service)
-    .filter((other) => other.tag === record.tag);
-  const [first] = rivals.toSorted((a, b) =>
-    `${a.createdAt} ${a.name}` < `${b.createdAt} ${b.name}` ? -1 : 1,
-  );
-  if (first === undefined || first.name === record.name) return undefined;
-  const rule = `must be used by one Service only; ${first.name} was first`;
-  return toWarning(
-    formatProblem({ object, field: `metadata.labels[${names.service}]`, rule, value: record.service }),
-  );
+    .filter((other) => other.tag === record.tag && !other.hasSelector);
+  const byAge = rivals.toSorted((a, b) => (`${a.createdAt} ${a.name}` < `${b.createdAt} ${b.name}` ? -1 : 1));
+  return byAge[0]?.name ?? record.name;
+}
+
+export function toServiceEvent(record: ServiceRecord, book: ClusterBook): EventText | undefined {
+  const fault = findServiceFault(record, book);
+  return fault === undefined ? undefined : toWarning(formatProblem(fault));
 }
 
 /** Everything that is wrong with Deployments and Services, for a replica that begins to write. */
