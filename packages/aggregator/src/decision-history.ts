@@ -29,8 +29,12 @@ function isSameStory(one: Decision, other: Decision): boolean {
     one.activation.state === other.activation.state &&
     one.rule === other.rule &&
     one.owner === other.owner &&
-    String(one.limits) === String(other.limits)
+    hasSameLimits(one.limits, other.limits)
   );
+}
+
+function hasSameLimits(one: readonly string[] = [], other: readonly string[] = []): boolean {
+  return one.length === other.length && one.every((limit, index) => limit === other[index]);
 }
 
 /** Whether a watcher would learn nothing but the time of the evaluation. */

@@ -1,4 +1,4 @@
-import { formatDuration, type ScalingSpec } from "@sluice/core";
+import { formatDuration as formatAnyDuration, type ScalingSpec } from "@sluice/core";
 import type { ScaleAnswer, ScaleLimit, ScaleObservation } from "./decide-scale.ts";
 import type { PodsAnswer, PodsLimit, Wait } from "./decide-pods.ts";
 
@@ -113,3 +113,17 @@ function count(pods: number): string {
 function format(value: number): string {
   return String(Math.round(value * 100) / 100);
 }
+
+/** The few durations of settings, each formatted once: sentences are made at every evaluation. */
+function formatDuration(durationMs: number): string {
+  let text = durationTexts.get(durationMs);
+  if (text === undefined) {
+    if (durationTexts.size >= maxDurationTexts) durationTexts.clear();
+    text = formatAnyDuration(durationMs);
+    durationTexts.set(durationMs, text);
+  }
+  return text;
+}
+
+const durationTexts = new Map<number, string>();
+const maxDurationTexts = 1000;

@@ -81,15 +81,14 @@ export class Fleet {
   }
 
   /** A stat that arrived. One that ends zero is decided on before this returns. */
-  record(key: ObjectKey, stat: Stat): StatFate {
+  record(key: ObjectKey, stat: Stat, instant = this.#options.time.instant()): StatFate {
     if (!isPlausible(stat)) return "refused";
-    const { time, feed } = this.#options;
     const scaler = this.#scalers.get(key);
     if (scaler !== undefined) {
-      if (scaler.record(stat, time.toSecond(stat.timestamp), time.nowMs())) this.evaluate(key, scaler);
+      if (scaler.record(stat, instant.toSecond(stat.timestamp), instant.nowMs)) this.evaluate(key, scaler);
       return "recorded";
     }
-    if (feed.revisions.has(key)) return "not-owned";
+    if (this.#options.feed.revisions.has(key)) return "not-owned";
     this.keep(key, stat);
     return "pending";
   }

@@ -117,8 +117,9 @@ export async function startAggregator(options: AggregatorOptions): Promise<Aggre
   };
   const record = (batch: readonly RevisionStat[], isForwarded: boolean): void => {
     const foreign: RevisionStat[] = [];
+    const instant = time.instant();
     for (const message of batch) {
-      const fate = fleet.record(toKey(message), message.stat);
+      const fate = fleet.record(toKey(message), message.stat, instant);
       if (fate === "not-owned" && !isForwarded) foreign.push(message);
       else metrics.stats[fate]++;
     }

@@ -7,6 +7,8 @@ import type { Clock } from "@sluice/core";
 export class SteadyTime {
   readonly #clock: Clock;
   readonly #offsetMs: number;
+  #lastWallMs = Number.NaN;
+  #lastIso = "";
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -24,7 +26,33 @@ export class SteadyTime {
 
   /** The wall-clock time, as the clock is set now, of a steady time. */
   toIso(steadyMs: number): string {
-    return new Date(this.#clock.now() - (this.nowMs() - steadyMs)).toISOString();
+    const wallMs = Math.floor(this.#clock.now() - (this.nowMs() - steadyMs));
+    // Many evaluations fall into one millisecond.
+    if (wallMs !== this.#lastWallMs) {
+      this.#lastWallMs = wallMs;
+      this.#lastIso = new Date(wallMs).toISOString();
+    }
+    return this.#lastIso;
+  }
+
+  /** Now, for everything that arrives together: clocks are read once. */
+  instant(): Instant {
+    return new Instant(this.nowMs(), this.#clock.now());
+  }
+
+  toSecond(stampSeconds: number): number {
+    return this.instant().toSecond(stampSeconds);
+  }
+}
+
+/** One moment, by the steady time and by the wall clock. */
+export class Instant {
+  readonly nowMs: number;
+  readonly #wallMs: number;
+
+  constructor(nowMs: number, wallMs: number) {
+    this.nowMs = nowMs;
+    this.#wallMs = wallMs;
   }
 
   /**
@@ -32,12 +60,10 @@ export class SteadyTime {
    * missing or more than two seconds off: a sender whose clock is wrong still counts, in the second it is heard.
    */
   toSecond(stampSeconds: number): number {
-    const nowSecond = Math.floor(this.nowMs() / 1000);
-    const wallMs = this.#clock.now();
-    const age = Math.floor(wallMs / 1000) - stampSeconds;
-    if (stampSeconds === 0 || !(Math.abs(age) <= maxStampSkewSeconds)) return nowSecond;
+    const age = Math.floor(this.#wallMs / 1000) - stampSeconds;
+    if (stampSeconds === 0 || !(Math.abs(age) <= maxStampSkewSeconds)) return Math.floor(this.nowMs / 1000);
     // From the middle of the second, so that a steady time that is off by part of a second maps each to its own.
-    return Math.floor((this.nowMs() - wallMs) / 1000 + stampSeconds + 0.5);
+    return Math.floor((this.nowMs - this.#wallMs) / 1000 + stampSeconds + 0.5);
   }
 }
 

@@ -1,4 +1,5 @@
 import protobuf from "protobufjs/minimal.js";
+import { createKnownText, StatReader } from "./stat-reader.ts";
 import type { RevisionStat, Stat } from "./stat.ts";
 
 /** `Content-Type` of a stat served over HTTP. Knative's scraper compares it exactly. */
@@ -27,8 +28,8 @@ export function encodeStat(stat: Stat): Uint8Array {
 
 /** Throws on truncated or malformed input; unknown fields are skipped. */
 export function decodeStat(bytes: Uint8Array): Stat {
-  const reader = protobuf.Reader.create(bytes);
-  return readStat(reader, reader.len);
+  const reader = new StatReader(bytes);
+  return readStat(reader, reader.end, createKnownText());
 }
 
 /** The body of one WebSocket message from an activator: `WireStatMessages`. */
@@ -46,19 +47,22 @@ export function encodeStatBatch(batch: Iterable<RevisionStat>): Uint8Array {
 
 /** Throws on truncated or malformed input. A message without a stat is left out, as Knative's server does. */
 export function decodeStatBatch(bytes: Uint8Array): RevisionStat[] {
-  const reader = protobuf.Reader.create(bytes);
+  const reader = new StatReader(bytes);
+  const texts = { namespace: createKnownText(), name: createKnownText(), podName: createKnownText() };
   const batch: RevisionStat[] = [];
-  while (reader.pos < reader.len) {
-    const field = reader.uint32();
+  while (reader.position < reader.end) {
+    const field = reader.readUint32();
     if (field !== tag.messages) {
-      reader.skipType(field & 7);
+      reader.skip(field & 7);
       continue;
     }
-    const message = readRevisionStat(reader, endOfMessage(reader));
+    const message = readRevisionStat(reader, reader.readMessageEnd(), texts);
     if (message !== undefined) batch.push(message);
   }
   return batch;
 }
+
+type KnownText = ReturnType<typeof createKnownText>;
 
 function writeText(writer: protobuf.Writer, field: number, text: string): void {
   if (text !== "") writer.uint32(field).string(text);
@@ -80,29 +84,26 @@ function writeStat(writer: protobuf.Writer, stat: Stat): protobuf.Writer {
   return writer;
 }
 
-/** Where the length-delimited message that starts here ends. A length beyond the bytes is an error, not a short read. */
-function endOfMessage(reader: protobuf.Reader): number {
-  const length = reader.uint32();
-  if (length > reader.len - reader.pos)
-    throw new RangeError("a message is longer than the bytes that hold it");
-  return reader.pos + length;
-}
-
-function readRevisionStat(reader: protobuf.Reader, end: number): RevisionStat | undefined {
+function readRevisionStat(
+  reader: StatReader,
+  end: number,
+  texts: { readonly namespace: KnownText; readonly name: KnownText; readonly podName: KnownText },
+): RevisionStat | undefined {
   let namespace = "";
   let name = "";
   let stat: Stat | undefined;
-  while (reader.pos < end) {
-    const field = reader.uint32();
-    if (field === tag.namespace) namespace = reader.string();
-    else if (field === tag.name) name = reader.string();
-    else if (field === tag.stat) stat = readStat(reader, endOfMessage(reader));
-    else reader.skipType(field & 7);
+  while (reader.position < end) {
+    const field = reader.readUint32();
+    if (field === tag.namespace) namespace = reader.readText(texts.namespace);
+    else if (field === tag.name) name = reader.readText(texts.name);
+    else if (field === tag.stat) stat = readStat(reader, reader.readMessageEnd(), texts.podName);
+    else reader.skip(field & 7);
   }
+  reader.expectAt(end);
   return stat === undefined ? undefined : { namespace, name, stat };
 }
 
-function readStat(reader: protobuf.Reader, end: number): Stat {
+function readStat(reader: StatReader, end: number, knownPod: KnownText): Stat {
   let podName = "";
   let averageConcurrentRequests = 0;
   let averageProxiedConcurrentRequests = 0;
@@ -111,19 +112,20 @@ function readStat(reader: protobuf.Reader, end: number): Stat {
   let processUptime = 0;
   let timestamp = 0;
   let held = 0;
-  while (reader.pos < end) {
-    const field = reader.uint32();
-    if (field === tag.podName) podName = reader.string();
-    else if (field === tag.averageConcurrentRequests) averageConcurrentRequests = reader.double();
+  while (reader.position < end) {
+    const field = reader.readUint32();
+    if (field === tag.podName) podName = reader.readText(knownPod);
+    else if (field === tag.averageConcurrentRequests) averageConcurrentRequests = reader.readDouble();
     else if (field === tag.averageProxiedConcurrentRequests)
-      averageProxiedConcurrentRequests = reader.double();
-    else if (field === tag.requestCount) requestCount = reader.double();
-    else if (field === tag.proxiedRequestCount) proxiedRequestCount = reader.double();
-    else if (field === tag.processUptime) processUptime = reader.double();
-    else if (field === tag.timestamp) timestamp = Number(reader.int64());
-    else if (field === tag.held) held = reader.double();
-    else reader.skipType(field & 7);
+      averageProxiedConcurrentRequests = reader.readDouble();
+    else if (field === tag.requestCount) requestCount = reader.readDouble();
+    else if (field === tag.proxiedRequestCount) proxiedRequestCount = reader.readDouble();
+    else if (field === tag.processUptime) processUptime = reader.readDouble();
+    else if (field === tag.timestamp) timestamp = reader.readInt64();
+    else if (field === tag.held) held = reader.readDouble();
+    else reader.skip(field & 7);
   }
+  reader.expectAt(end);
   return {
     podName,
     averageConcurrentRequests,
