@@ -130,11 +130,12 @@ describe("run main", () => {
     },
   );
 
-  test("a second signal ends a process that hangs while it stops", async () => {
-    const body = serviceBody.replace("DRAIN", 'new Promise(() => console.log("draining"))');
-    const { code } = await runProcess(body, (line, kill) => {
-      if (line === "ready" || line === "draining") kill("SIGINT");
+  test("a second signal ends a process that hangs while it stops; one right behind the first is the same Ctrl-C", async () => {
+    const hang = `new Promise(() => { console.log("draining"); setTimeout(() => console.log("hangs"), 400); })`;
+    const { code, stdout } = await runProcess(serviceBody.replace("DRAIN", hang), (line, kill) => {
+      if (line === "ready" || line === "draining" || line === "hangs") kill("SIGINT");
     });
+    expect(stdout).toContain("hangs");
     expect(code).toBe(130);
   });
 

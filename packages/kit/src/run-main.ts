@@ -16,6 +16,8 @@ export interface Running {
 
 /** Exit code of configuration problems (`EX_USAGE` of sysexits.h). */
 export const usageExitCode = 64;
+/** npm passes a Ctrl-C on that the terminal has already sent to the whole group: two within this time are one. */
+const sameSignalMs = 300;
 /** What shells give to a process that a signal cut short. */
 const interruptedExitCode = 130;
 const longestTimerMs = 2 ** 31 - 1;
@@ -79,10 +81,14 @@ interface Signals {
 
 function listenForSignals(): Signals {
   let stop: ((exitCode: number) => void) | undefined;
+  let stoppedMs = -Infinity;
   function onSignal(): void {
-    if (stop === undefined) process.exit(interruptedExitCode);
-    stop(0);
-    stop = undefined;
+    const nowMs = performance.now();
+    if (stop !== undefined) {
+      stoppedMs = nowMs;
+      stop(0);
+      stop = undefined;
+    } else if (nowMs - stoppedMs > sameSignalMs) process.exit(interruptedExitCode);
   }
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
