@@ -126,3 +126,12 @@ describe("window", () => {
     expect(average(copy, 3, "rps")).toBe(average(window, 3, "rps"));
   });
 });
+
+test("a window that nothing was written to has nothing to keep", () => {
+  // Saving the state of a service that never had a request once counted up from minus infinity, and never ended.
+  expect(createWindow().toEntries()).toEqual([]);
+  expect(createWindow([1, 2]).toEntries()).toEqual([
+    [start, 1, 10],
+    [start + 1, 2, 20],
+  ]);
+});

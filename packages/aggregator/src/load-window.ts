@@ -81,6 +81,8 @@ export class LoadWindow {
   /** Seconds that have been written, newest last: `[second, concurrency, requests]` each, to survive a restart. */
   toEntries(): [number, number, number][] {
     const entries: [number, number, number][] = [];
+    // Nothing was written yet; counting up from minus infinity would never end.
+    if (this.#lastWrite === Number.NEGATIVE_INFINITY) return entries;
     for (let second = this.#lastWrite - this.#seconds + 1; second <= this.#lastWrite; second++) {
       if (!(second >= this.#firstWrite)) continue;
       const index = toIndex(second, this.#seconds);

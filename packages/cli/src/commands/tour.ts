@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { parseDurationMs } from "@sluice/core";
-import { createLogger, StartError } from "@sluice/kit";
+import { createLogger, describeStartError, StartError } from "@sluice/kit";
 import type { Command } from "commander";
 import { ChildPlatform } from "../child-platform.ts";
 import { jsonOption, printJson, type CommandContext } from "../command-context.ts";
@@ -53,8 +53,8 @@ function conclude(result: TourResult, options: Options, context: CommandContext)
 
 function explain(context: CommandContext): (error: unknown) => number {
   return (error) => {
-    if (!(error instanceof TourFailure)) throw error;
-    context.stdout.write(`\nThe tour stops here: ${error.message}.\n`);
+    const why = error instanceof TourFailure ? error.message : describeStartError(error);
+    context.stdout.write(`\nThe tour stops here: ${why}.\n`);
     return 1;
   };
 }
