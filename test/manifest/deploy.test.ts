@@ -23,6 +23,7 @@ interface PodSpec {
 
 interface Deployed {
   [field: string]: unknown;
+  spec?: { template?: { spec: PodSpec }; ingress?: unknown };
   kind: string;
   metadata: { name: string; namespace?: string; labels?: Record<string, string> };
 }
@@ -41,7 +42,9 @@ const objects = readObjects(join(deploy, "sluice.yaml"));
 const workloads = objects.filter((object) => object.kind === "Deployment");
 
 function podSpecOf(object: Deployed): PodSpec {
-  return (object as unknown as { spec: { template: { spec: PodSpec } } }).spec.template.spec;
+  const spec = object.spec?.template?.spec;
+  if (spec === undefined) throw new Error(`${object.metadata.name} has no pods`);
+  return spec;
 }
 
 describe("deploy/sluice.yaml", () => {

@@ -72,6 +72,15 @@ function objectsOf(text: string): Record<string, unknown>[] {
   return parseAllDocuments(text).map((document) => document.toJS() as Record<string, unknown>);
 }
 
+interface Injected {
+  spec: { template: { spec: { containers: Record<string, unknown>[] } } };
+}
+
+function containersOf(text: string): Record<string, unknown>[] {
+  const [first] = objectsOf(text) as unknown[];
+  return (first as Injected).spec.template.spec.containers;
+}
+
 function inject(text: string): string {
   const result = injectSidecar(text, { image });
   expect(result.problems.map(formatProblem)).toEqual([]);
@@ -111,9 +120,7 @@ describe("injectSidecar", () => {
         },
       },
     });
-    const [app, , sidecar] = (
-      deployment as never as { spec: { template: { spec: { containers: Record<string, unknown>[] } } } }
-    ).spec.template.spec.containers;
+    const [app, , sidecar] = containersOf(result.text);
     expect(app).not.toHaveProperty("readinessProbe");
     expect(app).toHaveProperty("livenessProbe");
     const env = sidecar?.["env"] as { name: string; value?: string; valueFrom?: unknown }[];

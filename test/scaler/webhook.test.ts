@@ -26,13 +26,15 @@ const dayMs = 86_400_000;
 const nowMs = Date.UTC(2026, 10, 23);
 const log = createLogger({ name: "test", level: "silent" });
 
+type PodSpec = Record<string, unknown> & { containers: Record<string, unknown>[] };
+
 interface Review {
   request: {
     uid: string;
     namespace: string;
     object: {
       metadata: Record<string, unknown> & { labels: Record<string, string> };
-      spec: Record<string, unknown> & { containers: Record<string, unknown>[] };
+      spec: PodSpec;
     };
   };
 }
@@ -160,7 +162,7 @@ describe("the webhook of a running scaler", () => {
     expect(answer.response).toMatchObject({ uid: asked.request.uid, allowed: true, patchType: "JSONPatch" });
     const pod = applyPatch(asked.request.object, patchOf(answer));
     expect(await findKubernetesFaults(pod)).toEqual([]);
-    const [app, sidecar] = (pod as unknown as Review["request"]["object"]).spec.containers;
+    const [app, sidecar] = (pod["spec"] as PodSpec).containers;
     expect(app).not.toHaveProperty("readinessProbe");
     expect(app).toMatchObject({ lifecycle: { preStop: { httpGet: { port: 8022 } } } });
     expect(sidecar).toMatchObject({ name: "queue-proxy", image: "example/sidecar:9" });
@@ -178,7 +180,7 @@ describe("the webhook of a running scaler", () => {
       USER_PORT: "3000",
     });
     // The grace period that the API server filled in is nobody's choice; requests may take longer.
-    expect((pod as unknown as Review["request"]["object"]).spec["terminationGracePeriodSeconds"]).toBe(300);
+    expect(pod["spec"]).toMatchObject({ terminationGracePeriodSeconds: 300 });
   });
 
   test.each<[string, Review]>([

@@ -272,7 +272,7 @@ export class FakeKubernetes {
     );
   }
 
-  #toList(target: Target, query: URLSearchParams): FakeObject {
+  #toList(target: Target, query: URLSearchParams): unknown {
     const all = this.#selected(target, query.get("labelSelector") ?? "");
     const start = Number(query.get("continue") ?? 0);
     const limit = Number(query.get("limit") ?? 0) || all.length;
@@ -280,7 +280,7 @@ export class FakeKubernetes {
     return {
       kind: `${kinds[target.resource] ?? ""}List`,
       apiVersion: toApiVersion(target),
-      metadata: { resourceVersion: String(this.#version), ...more } as never,
+      metadata: { resourceVersion: String(this.#version), ...more },
       // Members of a list carry no kind of their own.
       items: all.slice(start, start + limit).map(({ kind: _kind, apiVersion: _version, ...rest }) => rest),
     };

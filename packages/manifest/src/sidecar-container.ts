@@ -15,7 +15,7 @@ export const defaultSidecarImage = "sluice/sluice:0.1.0";
 /** The image holds every service, so the container says which one it is; a small young generation halves its memory. */
 const args = ["--max-semi-space-size=4", "/app/sidecar.mjs"] as const;
 
-/** docs/performance.md: some 60 MiB of its own when idle, 83 MiB with 50 connections and a limit; the rest is room for bodies. */
+/** Measured (docs/performance.md): 73 MiB when idle, 83 MiB of its own with 50 connections and a limit; the rest is room for bodies. */
 const resources = {
   requests: { cpu: "25m", memory: "96Mi" },
   limits: { memory: "256Mi" },

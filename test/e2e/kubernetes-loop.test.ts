@@ -1,0 +1,198 @@
+import { activatorSettings, startActivator } from "@sluice/activator";
+import { readAggregatorSettings, startAggregator } from "@sluice/aggregator";
+import { systemClock } from "@sluice/core";
+import { createLogger, listen, parseSettings, runStopStages, type Stage } from "@sluice/kit";
+import { readScalerSettings, startScaler } from "@sluice/scaler";
+import { sidecarSettings, startSidecar } from "@sluice/sidecar";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { FakeKubernetes } from "../support/fake-kubernetes.ts";
+import { sendRequest } from "../support/http-request.ts";
+import { paths, toActivator, toDeployment, toPod, toReplicaSet } from "../support/scaler-harness.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+/** Loopback is refused as a pod's address, so pods are on an address of this machine's network. */
+const own = Object.values(networkInterfaces())
+  .flat()
+  .find(
+    (entry) => entry?.family === "IPv4" && !entry.internal && !entry.address.startsWith("169.254."),
+  )?.address;
+
+const log = createLogger({ name: "test", level: "silent" });
+const host = "hello.default.example.com";
+let api: FakeKubernetes;
+let folder = "";
+let app: Server;
+const stops: (readonly Stage[])[] = [];
+
+async function findFreePort(): Promise<number> {
+  const server = createServer();
+  const { port } = await listen(server, 0, "0.0.0.0");
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A member's pod, with the ports that it really has. */
+function toMember(
+  component: string,
+  ports: Readonly<Record<string, number>>,
+): ReturnType<typeof toActivator> {
+  const pod = toActivator(`${component}-0`, own ?? "");
+  const labels = { ...(pod.metadata["labels"] as object), "app.kubernetes.io/component": component };
+  const named = Object.entries(ports).map(([name, containerPort]) => ({ name, containerPort }));
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, labels },
+    spec: { containers: [{ name: component, ports: named }] },
+  };
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "sluice-loop-"));
+  writeFileSync(join(folder, "token"), "shared\n");
+  const config = {
+    "scale-to-zero-grace-period": "1s",
+    "initial-scale": "0",
+    "allow-zero-initial-scale": "true",
+  };
+  for (const [key, value] of Object.entries(config)) writeFileSync(join(folder, key), value);
+  api = new FakeKubernetes();
+  await api.start();
+  app = createServer((_request, response) => response.end("hello from the pod\n"));
+});
+
+afterEach(async () => {
+  for (const stages of stops.toReversed()) await runStopStages(stages, { log, clock: systemClock });
+  app.close();
+  await api.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** What kubelet does when a Deployment gets its first pod: the app and its sidecar run, and the pod has an address. */
+async function startPod(): Promise<void> {
+  const { port: appPort } = await listen(app, 0, "127.0.0.1");
+  const environment = {
+    CONTAINER_CONCURRENCY: "0",
+    QUEUE_SERVING_PORT: "0",
+    QUEUE_SERVING_TLS_PORT: "0",
+    USER_PORT: String(appPort),
+    REVISION_TIMEOUT_SECONDS: "300",
+    SERVING_LOGGING_CONFIG: "",
+    SERVING_LOGGING_LEVEL: "fatal",
+    SERVING_NAMESPACE: "default",
+    SERVING_SERVICE: "hello",
+    SERVING_CONFIGURATION: "hello",
+    SERVING_REVISION: "hello",
+    SERVING_POD: "hello-1",
+    SERVING_POD_IP: own ?? "",
+    SERVING_READINESS_PROBE: JSON.stringify({ tcpSocket: { host: "127.0.0.1", port: appPort } }),
+    SLUICE_BIND_ADDRESS: "0.0.0.0",
+    SLUICE_ADMIN_PORT: "0",
+    SLUICE_STATS_PORT: "0",
+    SLUICE_METRICS_PORT: "0",
+    SLUICE_QUIET_PERIOD: "0s",
+  };
+  const sidecar = await startSidecar(parseSettings(sidecarSettings, { environment }));
+  stops.push(sidecar.stop);
+  const pod = toPod("hello", "hello-1", { address: own ?? "" });
+  const named = {
+    "queue-port": sidecar.ports.main,
+    "queue-admin": sidecar.ports.admin,
+    "http-autometric": sidecar.ports.stats,
+    "http-usermetric": 9091,
+  };
+  const ports = Object.entries(named).map(([name, containerPort]) => ({ name, containerPort }));
+  api.put(paths.pods, { ...pod, spec: { containers: [{ name: "queue-proxy", ports }] } });
+}
+
+test.runIf(own !== undefined)(
+  "a request at zero pods scales a Deployment from zero, is answered by its pod, and leaves zero behind",
+  async () => {
+    const annotations = { "autoscaling.knative.dev/window": "6s", "autoscaling.knative.dev/target": "10" };
+    api.put(paths.deployments, toDeployment("hello", { metadata: { name: "hello", annotations } }));
+    api.put(paths.replicaSets, toReplicaSet("hello"));
+    const [scalerPort, aggregatorPort] = [await findFreePort(), await findFreePort()];
+    const common = { SLUICE_TOKEN_FILE: join(folder, "token"), SLUICE_BIND_ADDRESS: own ?? "" };
+    const feed = `http://${own}:${scalerPort}/v1/feed`;
+    const scaler = await startScaler({
+      settings: readScalerSettings({
+        environment: {
+          ...common,
+          SLUICE_PORT: String(scalerPort),
+          SLUICE_SCALE_ENDPOINT: `http://${own}:${aggregatorPort}/v1/scale`,
+        },
+      }),
+      config: api.toConfig(),
+      clock: systemClock,
+      log,
+    });
+    stops.push(scaler.stop);
+    const aggregator = await startAggregator({
+      settings: readAggregatorSettings({
+        environment: {
+          ...common,
+          POD_NAME: "aggregator-0",
+          SLUICE_FEED: feed,
+          SLUICE_PORT: String(aggregatorPort),
+          SLUICE_AUTOSCALER_CONFIG: folder,
+        },
+      }),
+      clock: systemClock,
+      random: Math.random,
+      log,
+    });
+    stops.push(aggregator.stop);
+    const activator = await startActivator({
+      settings: parseSettings(activatorSettings, {
+        environment: {
+          ...common,
+          POD_NAME: "activator-0",
+          SLUICE_FEED: feed,
+          SLUICE_BIND_ADDRESS: "0.0.0.0",
+          SLUICE_PUBLIC_PORT: "0",
+          SLUICE_INTERNAL_PORT: "0",
+          SLUICE_ADMIN_PORT: "0",
+        },
+      }),
+      log,
+    });
+    stops.push(activator.stop);
+    api.put(paths.pods, toMember("aggregator", { http: aggregatorPort }));
+    api.put(
+      paths.pods,
+      toMember("activator", {
+        public: activator.publicPort,
+        internal: activator.internalPort,
+        admin: activator.adminPort,
+      }),
+    );
+
+    const isZero = (): boolean => api.get(paths.deployments, "default", "hello")?.spec?.["replicas"] === 0;
+    // Without the token nobody learns anything.
+    expect((await fetch(feed)).status).toBe(401);
+    await waitUntil(
+      "the activator to know the feed",
+      async () => (await sendRequest(activator.adminPort, "/readyz")).status === 200,
+    );
+    expect(isZero()).toBe(true);
+    const answered = sendRequest(activator.publicPort, "/", { headers: { host } });
+    await waitUntil(
+      "a replica",
+      () => api.get(paths.deployments, "default", "hello")?.spec?.["replicas"] === 1,
+    );
+    await startPod();
+    expect(await answered).toMatchObject({ status: 200, body: "hello from the pod\n" });
+    api.put(paths.pods, {
+      ...(api.get(paths.pods, "default", "hello-1") ?? { metadata: { name: "hello-1" } }),
+      status: { podIP: own, conditions: [{ type: "Ready", status: "True" }] },
+    });
+    await waitUntil("zero replicas again", isZero, 60_000);
+    const writes = api.requests
+      .filter((request) => request.path.endsWith("/scale"))
+      .map((request) => request.body);
+    expect(writes).toEqual([{ spec: { replicas: 1 } }, { spec: { replicas: 0 } }]);
+  },
+);
