@@ -15,12 +15,14 @@ function bundleOf(service: string): string {
   return join(root, "dist", `${service}.mjs`);
 }
 
-function findMissingBundles(...services: readonly string[]): string | undefined {
+export function findMissingBundles(...services: readonly string[]): string | undefined {
   const missing = services.filter((service) => !existsSync(bundleOf(service)));
   return missing.length === 0
     ? undefined
     : `dist/${missing.join(".mjs, dist/")}.mjs is missing (npm run bundle)`;
 }
+
+export const activatorBundle: string = bundleOf("activator");
 
 interface SidecarPorts {
   readonly main: number;
@@ -136,9 +138,12 @@ async function startActivator(podPorts: SidecarPorts): Promise<{ child: StartedP
 }
 
 function toFeed(podPorts: SidecarPorts): readonly unknown[] {
+  return [...toBenchFeed([], 10), toPod(0, podPorts)];
+}
+
+/** One service with one revision; `ports` are the main ports of its pods on this machine. */
+export function toBenchFeed(ports: readonly number[], containerConcurrency: number): readonly unknown[] {
   const now = new Date().toISOString();
-  const namespace = "default";
-  const revision = "bench-00001";
   return [
     {
       kind: "service",
@@ -152,7 +157,7 @@ function toFeed(podPorts: SidecarPorts): readonly unknown[] {
       namespace,
       name: revision,
       service: "bench",
-      containerConcurrency: 10,
+      containerConcurrency,
       protocol: "http1",
       timeouts: { request: 300, responseStart: 0, idle: 0 },
       annotations: {},
@@ -161,16 +166,23 @@ function toFeed(podPorts: SidecarPorts): readonly unknown[] {
       createdAt: now,
       applied: { replicas: 1, mode: "proxy", modeSince: now },
     },
-    {
-      kind: "pod",
-      namespace,
-      revision,
-      name: `${revision}-pod`,
-      address: "127.0.0.1",
-      ports: podPorts,
-      ready: true,
-      terminating: false,
-      startedAt: now,
-    },
+    ...ports.map((main, index) => toPod(index, { main, stats: 1, metrics: 1, admin: 1 })),
   ];
+}
+
+const namespace = "default";
+const revision = "bench-00001";
+
+function toPod(index: number, ports: SidecarPorts): unknown {
+  return {
+    kind: "pod",
+    namespace,
+    revision,
+    name: `${revision}-${index}`,
+    address: "127.0.0.1",
+    ports,
+    ready: true,
+    terminating: false,
+    startedAt: new Date().toISOString(),
+  };
 }

@@ -253,9 +253,9 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   /** Before the slot is given back, so that the next request does not meet the same. */
   #blamePod(error: SluiceError): void {
     if (this.#pod === undefined) return;
-    if (error.code === "queue-full") this.active.throttler.pause(this.#pod, fullPauseMs);
-    else if (error.code === "upstream-connect" || error.code === "closing" || error.code === "upstream-reset")
-      this.active.eject(this.#pod);
+    if (error.code === "queue-full" || isOwnShortage(error.cause))
+      this.active.throttler.pause(this.#pod, fullPauseMs);
+    else if (ejectingCodes.has(error.code)) this.active.eject(this.#pod);
   }
 
   onClientDrain(): void {
@@ -312,4 +312,19 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     this.#leavePod();
     this.#context.onOver(this);
   }
+}
+
+const ejectingCodes: ReadonlySet<string> = new Set(["upstream-connect", "upstream-reset", "closing"]);
+
+/** This process ran out of files, ports or buffers: no pod is to blame. */
+const shortageCodes: ReadonlySet<unknown> = new Set([
+  "EMFILE",
+  "ENFILE",
+  "EADDRNOTAVAIL",
+  "ENOBUFS",
+  "ENOMEM",
+]);
+
+function isOwnShortage(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && shortageCodes.has(cause.code);
 }

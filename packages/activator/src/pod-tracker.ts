@@ -16,6 +16,8 @@ export interface PodTracker {
   slots: number;
   /** Requests that hold a slot, from the grant to the last byte. */
   inFlight: number;
+  /** Held requests that were released to it in the current burst; see the throttler. */
+  burst: number;
   /** Place in the throttler's list of pods with a free slot, -1 when not there. */
   openIndex: number;
 }
@@ -30,6 +32,7 @@ export function createPodTracker(pod: Pod): PodTracker {
     isGone: false,
     slots: 0,
     inFlight: 0,
+    burst: 0,
     openIndex: -1,
   };
 }

@@ -11,6 +11,13 @@ export interface Membership {
   readonly count: number;
 }
 
+/**
+ * Thousands that were held go to a pod without a limit in bursts: each finds most of the connections of the one before it
+ * free again, where all at once would need one each and overrun the pod's backlog.
+ */
+const burstSize = 256;
+const burstPauseMs = 5;
+
 export interface ThrottlerOptions {
   readonly budget: HoldBudget;
   readonly clock: Pick<Clock, "monotonic" | "setTimer">;
@@ -183,6 +190,7 @@ export class RevisionThrottler {
     this.#refresh(tracker);
     this.#options.clock.setTimer(() => {
       tracker.isPaused = false;
+      tracker.burst = 0;
       this.#refresh(tracker);
       this.#drain();
     }, forMs);
@@ -217,11 +225,13 @@ export class RevisionThrottler {
         const pod = pickPod(this.#open, this.#options.clock.monotonic(), this.#options.random);
         const waiter = pod === undefined ? undefined : this.#shift();
         if (pod === undefined || waiter === undefined) break;
+        if (++pod.burst >= burstSize) this.pause(pod, burstPauseMs);
         this.#grant(waiter, pod);
       }
     } finally {
       this.#isDraining = false;
     }
+    if (this.#queue.length === 0) for (const pod of this.#pods.values()) pod.burst = 0;
   }
 
   #assign(): void {
