@@ -213,6 +213,20 @@ describe("pods", () => {
     expect([throttler.inFlight, throttler.held]).toEqual([3, 7]);
   });
 
+  test("what was held goes to a pod without a limit in bursts, in order, until nothing waits", () => {
+    const { throttler, clock } = build(0);
+    const waiters = submitMany(throttler, 600);
+    addPod(throttler, "a");
+    const granted = () => waiters.filter((waiter) => waiter.pod !== undefined).length;
+    expect(granted()).toBe(256);
+    clock.advance(5);
+    expect(granted()).toBe(512);
+    expect(submitMany(throttler, 1)[0]?.pod).toBeUndefined();
+    clock.advance(5);
+    expect([granted(), throttler.held]).toEqual([600, 0]);
+    expect(submitMany(throttler, 300).every((waiter) => waiter.pod !== undefined)).toBe(true);
+  });
+
   test("a grant that ends at once makes room for the next without deepening the stack", () => {
     const { throttler } = build(1);
     const waiters = submitMany(throttler, 900);

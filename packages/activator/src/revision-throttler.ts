@@ -225,7 +225,7 @@ export class RevisionThrottler {
         const pod = pickPod(this.#open, this.#options.clock.monotonic(), this.#options.random);
         const waiter = pod === undefined ? undefined : this.#shift();
         if (pod === undefined || waiter === undefined) break;
-        if (++pod.burst >= burstSize) this.pause(pod, burstPauseMs);
+        if (this.#limit === 0 && ++pod.burst >= burstSize) this.pause(pod, burstPauseMs);
         this.#grant(waiter, pod);
       }
     } finally {
