@@ -6,6 +6,7 @@ const limitMs = 15_000;
 
 export interface WaitOptions {
   readonly host?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Between two questions; default 10. */
   readonly pauseMs?: number;
 }
@@ -14,12 +15,12 @@ export interface WaitOptions {
 export async function waitUntilServed(
   url: string,
   owner: StartedProcess,
-  { host, pauseMs = 10 }: WaitOptions = {},
+  { host, headers, pauseMs = 10 }: WaitOptions = {},
 ): Promise<void> {
   const startMs = performance.now();
   let status: number | undefined;
   while (performance.now() - startMs < limitMs && !owner.hasEnded()) {
-    status = await readStatus(url, host);
+    status = await readStatus(url, { ...headers, ...(host !== undefined && { host }) });
     if (status === 200) return;
     await delay(pauseMs);
   }
@@ -27,9 +28,8 @@ export async function waitUntilServed(
   throw new Error(`nothing good at ${url}: ${why}. It said:\n${owner.output()}`);
 }
 
-function readStatus(url: string, host: string | undefined): Promise<number | undefined> {
+function readStatus(url: string, headers: Readonly<Record<string, string>>): Promise<number | undefined> {
   return new Promise((resolve) => {
-    const headers = host === undefined ? {} : { host };
     const sent = request(url, { headers, agent: false, timeout: 2000 }, (response) => {
       response.resume();
       response.on("close", () => resolve(response.statusCode));

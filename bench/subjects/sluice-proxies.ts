@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findFreePorts } from "../harness/free-port.ts";
-import { startProcess, type StartedProcess } from "../harness/started-process.ts";
+import { startProcess, type ProcessOptions, type StartedProcess } from "../harness/started-process.ts";
 import { toRunningSubject, type Subject } from "../harness/subject.ts";
 import { temporaryFolder } from "../harness/temporary-folder.ts";
 import { waitUntilServed } from "../harness/wait-until-served.ts";
@@ -31,18 +31,29 @@ interface SidecarPorts {
   readonly admin: number;
 }
 
-async function startSidecar(
+/** A sidecar as the platform starts it, ready to be asked. */
+export async function startSidecar(
   limit: number,
   upstreamPort: number,
 ): Promise<{ child: StartedProcess; ports: SidecarPorts }> {
-  const [main = 0, stats = 0, metrics = 0, admin = 0, tls = 0] = await findFreePorts(5);
-  const child = startProcess({
+  const [main = 0, stats = 0, metrics = 0, admin = 0] = await findFreePorts(4);
+  const ports = { main, stats, metrics, admin };
+  const child = startProcess(toSidecarProcess(limit, upstreamPort, ports));
+  // The kubelet's question: the app may speak what a plain request does not.
+  const headers = { "user-agent": "kube-probe/1", "k-network-probe": "queue" };
+  await waitUntilServed(`http://127.0.0.1:${main}/`, child, { headers });
+  return { child, ports };
+}
+
+/** Everything on: limit, time limits, metrics, stats. */
+export function toSidecarProcess(limit: number, upstreamPort: number, ports: SidecarPorts): ProcessOptions {
+  return {
     command: process.execPath,
     args: [...sidecarFlags, bundleOf("sidecar")],
     environment: {
       CONTAINER_CONCURRENCY: String(limit),
-      QUEUE_SERVING_PORT: String(main),
-      QUEUE_SERVING_TLS_PORT: String(tls),
+      QUEUE_SERVING_PORT: String(ports.main),
+      QUEUE_SERVING_TLS_PORT: "0",
       USER_PORT: String(upstreamPort),
       REVISION_TIMEOUT_SECONDS: "300",
       REVISION_RESPONSE_START_TIMEOUT_SECONDS: "300",
@@ -57,14 +68,12 @@ async function startSidecar(
       SERVING_POD_IP: "127.0.0.1",
       SERVING_READINESS_PROBE: `{"tcpSocket":{"port":${upstreamPort}}}`,
       SLUICE_BIND_ADDRESS: "127.0.0.1",
-      SLUICE_STATS_PORT: String(stats),
-      SLUICE_METRICS_PORT: String(metrics),
-      SLUICE_ADMIN_PORT: String(admin),
+      SLUICE_STATS_PORT: String(ports.stats),
+      SLUICE_METRICS_PORT: String(ports.metrics),
+      SLUICE_ADMIN_PORT: String(ports.admin),
       SLUICE_QUIET_PERIOD: "0s",
     },
-  });
-  await waitUntilServed(`http://127.0.0.1:${main}/`, child);
-  return { child, ports: { main, stats, metrics, admin } };
+  };
 }
 
 function createSidecarSubject(name: string, limit: number): Subject {

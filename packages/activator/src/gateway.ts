@@ -18,7 +18,7 @@ export class Gateway {
   constructor(pipeline: Pipeline, clock: Clock) {
     this.#http1 = createHttp1Server(pipeline, { headerTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes });
     this.#http2 = createHttp2Server(pipeline, maxHeaderBytes);
-    shareWithHttp2(this.#http1, this.#http2.server, headerTimeoutMs, clock);
+    shareWithHttp2(this.#http1, this.#http2, headerTimeoutMs, clock);
   }
 
   get port(): number {

@@ -53,10 +53,10 @@ export class Http2Client implements ClientSide {
 
   sendHead(status: number, headers: string[]): void {
     if (this.#isGone) return;
-    // Without a body there is no place for trailers, and Node refuses to wait for them.
-    const hasBody = status !== 204 && status !== 304 && this.stream.sentHeaders === undefined;
-    this.stream.respond(toRawHeaders(status, headers), { waitForTrailers: hasBody });
-    this.stream.once("wantTrailers", () => this.stream.sendTrailers(this.#trailers));
+    // Trailers cost a frame of their own at the end; an answer of declared length has none in practice.
+    const mayHaveTrailers = status !== 204 && status !== 304 && !hasLength(headers);
+    this.stream.respond(toRawHeaders(status, headers), { waitForTrailers: mayHaveTrailers });
+    if (mayHaveTrailers) this.stream.once("wantTrailers", () => this.stream.sendTrailers(this.#trailers));
   }
 
   /** A head is a frame of its own and was sent as one. */
@@ -101,6 +101,14 @@ export class Http2Client implements ClientSide {
   get #isGone(): boolean {
     return this.stream.destroyed || this.stream.closed;
   }
+}
+
+function hasLength(headers: readonly string[]): boolean {
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? "";
+    if (name.length === 14 && name.toLowerCase() === "content-length") return true;
+  }
+  return false;
 }
 
 /** Names in lower case, as HTTP/2 demands (RFC 9113 §8.2.1). */

@@ -1,9 +1,4 @@
-import {
-  constants,
-  type ClientHttp2Stream,
-  type IncomingHttpHeaders,
-  type IncomingHttpStatusHeader,
-} from "node:http2";
+import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
 import type { Readable } from "node:stream";
 import { SluiceError, headerNames } from "@sluice/core";
 import type { ClientSide } from "./client-side.ts";
@@ -13,6 +8,9 @@ import type { Http2Sessions, SharedSession } from "./http2-sessions.ts";
 import { toResponseHeaders, toTrailers } from "./response-headers.ts";
 import { toForwardFailure } from "./upstream-failure.ts";
 import type { Target } from "./upstream-pools.ts";
+
+/** RFC 9113 §7. */
+const errorCode = { none: 0, refusedStream: 7, cancel: 8 } as const;
 
 /** HTTP/2 to the app, by prior knowledge: gRPC, streams in both directions, trailers, resets. */
 export class Http2Forward implements Forwarding {
@@ -25,6 +23,9 @@ export class Http2Forward implements Forwarding {
   #body: Readable | undefined;
   #trailers: IncomingHttpHeaders = {};
   #isDone = false;
+  #isEnded = false;
+  /** Bytes that a `content-length` still promises; negative when the end is not known beforehand. */
+  #remaining = -1;
 
   constructor(
     client: ClientSide,
@@ -75,7 +76,7 @@ export class Http2Forward implements Forwarding {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#release();
-    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    this.#stream?.close(errorCode.cancel);
   }
 
   #sendBody(stream: ClientHttp2Stream): void {
@@ -116,12 +117,14 @@ export class Http2Forward implements Forwarding {
     this.#observer.onResponseProgress();
     const status = headers[":status"] ?? 502;
     const flat = toResponseHeaders(headers);
+    const length = headers["content-length"];
+    this.#remaining = length === undefined ? -1 : Number(length);
     this.#observer.onResponseHead(status, flat);
     try {
       this.#client.sendHead(status, flat);
     } catch (error) {
       // Node refuses to send what no client could read.
-      this.#stream?.close(constants.NGHTTP2_CANCEL);
+      this.#stream?.close(errorCode.cancel);
       this.#finish(toForwardFailure(toError(error), true));
     }
   }
@@ -129,13 +132,20 @@ export class Http2Forward implements Forwarding {
   #onData(chunk: Buffer): void {
     if (this.#isDone) return;
     this.#observer.onResponseProgress();
+    this.#remaining -= chunk.length;
+    // The last piece of a body of known length ends the answer with it: one frame instead of two.
+    if (this.#remaining === 0) {
+      this.#isEnded = true;
+      this.#client.end(chunk);
+      return;
+    }
     if (!this.#client.write(chunk)) this.#stream?.pause();
   }
 
   #onEnd(): void {
     // A reset stream also ends; then `close` tells what happened.
     if (this.#isDone || !this.#client.isHeadSent || (this.#stream?.rstCode ?? 0) !== 0) return;
-    this.#client.end(undefined, toTrailers(this.#trailers));
+    if (!this.#isEnded) this.#client.end(undefined, toTrailers(this.#trailers));
     this.#finish(undefined);
   }
 
@@ -143,7 +153,7 @@ export class Http2Forward implements Forwarding {
     if (this.#isDone) return;
     const code = stream.rstCode;
     // REFUSED_STREAM promises that nothing was processed (RFC 9113 §8.7).
-    const wasRefused = code === constants.NGHTTP2_REFUSED_STREAM && !this.#client.isBodyTouched;
+    const wasRefused = code === errorCode.refusedStream && !this.#client.isBodyTouched;
     const isSent = this.#isSent && !wasRefused;
     const error = new SluiceError(
       isSent ? "upstream-reset" : "upstream-connect",
@@ -169,7 +179,7 @@ export class Http2Forward implements Forwarding {
     // An app that answered without wanting the body: nobody takes the rest any more.
     if (failure !== undefined || this.#stream?.writableEnded === false) this.#body?.resume();
     if (failure === undefined && this.#stream?.writableEnded === false) {
-      this.#stream.close(constants.NGHTTP2_NO_ERROR);
+      this.#stream.close(errorCode.none);
     }
     this.#observer.onForwarded(failure);
   }

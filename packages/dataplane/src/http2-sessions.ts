@@ -1,4 +1,4 @@
-import { connect, type ClientHttp2Session } from "node:http2";
+import type { ClientHttp2Session } from "node:http2";
 import { toAuthority, type Target } from "./upstream-pools.ts";
 
 export interface Http2SessionOptions {
@@ -55,7 +55,10 @@ export class Http2Sessions {
   }
 
   #open(authority: string): SharedSession {
-    const session = connect(`http://${authority}`, { settings: { enablePush: false } });
+    // Loaded late, as in http2-server.ts.
+    const session = process
+      .getBuiltinModule("node:http2")
+      .connect(`http://${authority}`, { settings: { enablePush: false } });
     const shared: SharedSession = { session, isConnected: false, streams: 0 };
     const timer = setTimeout(() => session.destroy(), this.#options.connectTimeoutMs);
     session

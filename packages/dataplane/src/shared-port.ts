@@ -14,7 +14,7 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
  */
 export function shareWithHttp2(
   http1: Server,
-  http2: Http2Server,
+  http2: { readonly server: Http2Server },
   firstByteTimeoutMs: number,
   clock: Clock,
 ): void {
@@ -34,7 +34,7 @@ export function shareWithHttp2(
       socket.off("data", onData).off("error", onError).off("close", onClose).pause();
       socket.unshift(early);
       if (protocol === "http2") {
-        http2.emit("connection", socket);
+        http2.server.emit("connection", socket);
         return;
       }
       for (const accept of acceptHttp1) accept.call(http1, socket);

@@ -1,4 +1,4 @@
-import { connect, type ClientHttp2Stream } from "node:http2";
+import type { ClientHttp2Stream } from "node:http2";
 import type { AppProbe } from "./app-probe.ts";
 import type { HttpProbe } from "./probe-attempt.ts";
 
@@ -64,7 +64,10 @@ function askStream(
   judge: (stream: ClientHttp2Stream, answer: (isReady: boolean) => void) => void,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    const session = connect(`http://${host.includes(":") ? `[${host}]` : host}:${port}`);
+    // Loaded late, as in the data plane.
+    const session = process
+      .getBuiltinModule("node:http2")
+      .connect(`http://${host.includes(":") ? `[${host}]` : host}:${port}`);
     const answer = (isReady: boolean): void => {
       clearTimeout(timer);
       session.destroy();

@@ -1,6 +1,5 @@
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
-import { request as httpsRequest } from "node:https";
 import type { AppProbe } from "./app-probe.ts";
 import { attemptGrpc, attemptHttp2 } from "./probe-attempt-http2.ts";
 
@@ -68,7 +67,11 @@ function getStatus(
       // The kubelet does not verify the app's certificate either.
       rejectUnauthorized: false,
     };
-    const request = url.protocol === "https:" ? httpsRequest(url, options) : httpRequest(url, options);
+    // TLS is loaded only for an app that is probed over it.
+    const request =
+      url.protocol === "https:"
+        ? process.getBuiltinModule("node:https").request(url, options)
+        : httpRequest(url, options);
     request.on("error", reject).on("response", (response) => {
       response.destroy();
       const status = response.statusCode ?? 0;

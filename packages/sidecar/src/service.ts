@@ -60,8 +60,8 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
     keepAliveTimeoutMs: 0,
   });
   const http2 = createHttp2Listener(pipeline, forwarder, settings.maxHeaderBytes);
-  shareWithHttp2(http1, http2.server, settings.headerTimeout, clock);
-  const tls = createTlsListener(settings, { http1, http2: http2.server }, log);
+  shareWithHttp2(http1, http2, settings.headerTimeout, clock);
+  const tls = createTlsListener(settings, { http1, http2 }, log);
   const bindings: Binding[] = [
     { name: "main", server: http1, port: settings.servingPort },
     {
