@@ -2,6 +2,7 @@ import { activatorSettings, startActivator } from "@sluice/activator";
 import { readAggregatorSettings, startAggregator } from "@sluice/aggregator";
 import { systemClock } from "@sluice/core";
 import { createLogger, parseSettings, runStopStages, type Stage } from "@sluice/kit";
+import { createScalerMetrics } from "@sluice/scaler";
 import { sidecarSettings, startSidecar } from "@sluice/sidecar";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -26,10 +27,17 @@ export async function readMetricTables(): Promise<Readonly<Record<string, string
       "metrics-sidecar": await scrape(await openSidecar()),
       "metrics-activator": await scrape(await openActivator(feed)),
       "metrics-aggregator": await scrape(await openAggregator(feed)),
+      "metrics-scaler": await readScalerTable(),
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The scaler needs a cluster to start; its registry does not. */
+async function readScalerTable(): Promise<string> {
+  const figures = { countRevisions: () => 0, countWatchers: () => 0, isWriter: () => false };
+  return toTable(await createScalerMetrics(figures).registry.metrics());
 }
 
 async function scrape({ port, stop }: Scraped): Promise<string> {

@@ -117,6 +117,7 @@ export function createClusterHandlers(options: ClusterHandlerOptions): ClusterHa
       if (record !== undefined) putService(record);
       else if (previous !== undefined) {
         book.deleteService(previous);
+        endpoints.drop(toKey(previous));
         publishServices();
       }
     },

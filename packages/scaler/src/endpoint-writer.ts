@@ -112,6 +112,14 @@ export class EndpointWriter {
     this.#worker.submit(key, () => this.#step(key));
   }
 
+  /** A Service is gone, and its slices with it. */
+  drop(key: ObjectKey): void {
+    this.#timers.get(key)?.();
+    this.#timers.delete(key);
+    this.#states.delete(key);
+    this.#serving.delete(key);
+  }
+
   async close(): Promise<void> {
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();

@@ -158,7 +158,8 @@ export async function startScaler(options: ScalerOptions): Promise<Scaler> {
     clock,
     log,
     ...(tokenSource === undefined ? {} : { token: tokenSource }),
-    onSnapshot(objects) {
+    onSnapshot(objects, previous) {
+      for (const key of previous.keys()) if (!objects.has(key)) applier.forget(key as ObjectKey);
       for (const decision of objects.values()) consider(toKey(decision), decision);
     },
     onPut: (_key, decision) => consider(toKey(decision), decision),
