@@ -64,6 +64,19 @@ export const activatorSettings = defineSettings({
     default: 8002,
     summary: "For an ingress that sets Knative's headers, and for names that only the cluster may use.",
   },
+  tlsFolders: {
+    variable: "SLUICE_TLS_FOLDERS",
+    kind: "list",
+    default: [],
+    summary:
+      "Folders with tls.crt and tls.key; each certificate serves the names in it, the first also all others. Without any there is no TLS.",
+  },
+  tlsPort: {
+    variable: "SLUICE_TLS_PORT",
+    kind: "port",
+    default: 8443,
+    summary: "The gateway over TLS, when there are certificates.",
+  },
   trustedProxies: {
     variable: "SLUICE_TRUSTED_PROXIES",
     kind: "parsed",

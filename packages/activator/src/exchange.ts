@@ -1,11 +1,5 @@
-import type { Agent } from "node:http";
-import type { Duplex } from "node:stream";
 import { SluiceError, type Clock, type Revision, type Service } from "@sluice/core";
 import {
-  DispatchForward,
-  Http2Forward,
-  NodeForward,
-  toAuthority,
   UpgradeForward,
   type ClientListener,
   type ClientSide,
@@ -14,16 +8,10 @@ import {
   type DeadlineQueue,
   type ForwardFailure,
   type Forwarding,
-  type ForwardRequest,
-  type Http1Client,
-  type Http2Sessions,
   type LimitKind,
   type RequestDeadlines,
-  type RequestHead,
   type RequestLimits,
-  type Target,
   type UpgradeObserver,
-  type UpstreamPools,
 } from "@sluice/dataplane";
 import type { ActiveRevision } from "./active-revision.ts";
 import { toPhases, toServerTiming } from "./cold-start.ts";
@@ -31,6 +19,7 @@ import type { ConcurrencyReporter } from "./concurrency-reporter.ts";
 import { answerRequestError } from "./error-response.ts";
 import { isGrpc } from "./grpc-error.ts";
 import type { Waiter } from "./hold-queue.ts";
+import type { ExchangeRequest, PodForwarder } from "./pod-forwarder.ts";
 import type { PodTracker } from "./pod-tracker.ts";
 import { answerWaitingPage, wantsWaitingPage } from "./waiting-page.ts";
 
@@ -38,11 +27,7 @@ import { answerWaitingPage, wantsWaitingPage } from "./waiting-page.ts";
 export interface ExchangeContext {
   readonly clock: Clock;
   readonly reporter: ConcurrencyReporter;
-  readonly pools: UpstreamPools;
-  /** For pods whose app speaks HTTP/2. */
-  readonly sessions: Http2Sessions;
-  /** For what `dispatch` cannot send. */
-  readonly agent: Agent;
+  readonly forwarder: PodForwarder;
   readonly hasServerTiming: boolean;
   /** Absent when holding is limited by the revision's own timeouts alone. */
   readonly holdLimit: DeadlineQueue<"hold"> | undefined;
@@ -52,15 +37,6 @@ export interface ExchangeContext {
   readonly isAutoscalerReachable: () => boolean;
   readonly onBegin: (exchange: Exchange) => void;
   readonly onOver: (exchange: Exchange) => void;
-}
-
-/** One request, understood. */
-export interface ExchangeRequest extends ForwardRequest {
-  readonly head: RequestHead;
-  /** The socket and what came behind the head, for a request to upgrade. */
-  readonly upgrade:
-    | { readonly client: Http1Client; readonly socket: Duplex; readonly head: Buffer }
-    | undefined;
 }
 
 type State = "new" | "held" | "forwarding" | "over";
@@ -96,7 +72,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   #wasHeld = false;
   #pod: PodTracker | undefined;
   #forwarding: Forwarding | undefined;
-  #tunnel: UpgradeForward | undefined;
+  #attempt = 0;
   #status = 0;
 
   constructor(
@@ -167,49 +143,25 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     this.#fail(error);
   }
 
-  /** By the fast way where it can be, by the thorough one where it must be, over HTTP/2 where the app speaks that. */
+  /** An attempt may be over, and the next one begun, before `start` returns. */
   #forward(pod: PodTracker): void {
-    const { address, ports } = pod.pod;
-    const isHttp2 = this.active.revision.protocol === "h2c" && this.#request.upgrade === undefined;
-    const target = { address, port: isHttp2 ? (ports.h2c ?? ports.main) : ports.main };
-    const { headers, head, path, upgrade } = this.#request;
-    headers.length = this.#headerCount;
-    headers.push("Host", toAuthority(target));
-    if (upgrade !== undefined) this.#forwardUpgrade(target, upgrade);
-    else if (isHttp2) {
-      const forwarding = new Http2Forward(this.client, this, this.#context.sessions, true);
-      this.#forwarding = forwarding;
-      forwarding.start(target, this.#request, head.trailer !== undefined);
-    } else if (head.expect !== undefined || head.trailer !== undefined || path === "*") {
-      this.#forwardThoroughly(target);
-    } else {
-      const forwarding = new DispatchForward(this.client, this, true);
-      this.#forwarding = forwarding;
-      forwarding.start(this.#context.pools.get(target), this.#request);
-    }
-  }
-
-  #forwardThoroughly(target: Target): void {
-    const { head, hasBody } = this.#request;
-    const forwarding = new NodeForward(this.client, this, this.#context.clock, true);
-    this.#forwarding = forwarding;
-    forwarding.start(this.#context.agent, target, {
-      ...this.#request,
-      expectsContinue: head.expect !== undefined && hasBody,
-      trailer: head.trailer,
-    });
-  }
-
-  #forwardUpgrade(target: Target, upgrade: NonNullable<ExchangeRequest["upgrade"]>): void {
-    const forwarding = new UpgradeForward(upgrade.client, upgrade.socket, upgrade.head, this, true);
-    this.#forwarding = forwarding;
-    this.#tunnel = forwarding;
-    forwarding.start(target, this.#request, this.#request.head.upgrade ?? "");
+    const attempt = ++this.#attempt;
+    const { protocol } = this.active.revision;
+    const { forwarder } = this.#context;
+    const forwarding = forwarder.start(
+      this.client,
+      this,
+      this.#request,
+      this.#headerCount,
+      pod.pod,
+      protocol,
+    );
+    if (attempt === this.#attempt && this.#state === "forwarding") this.#forwarding = forwarding;
   }
 
   /** Ends what would go on for ever: a WebSocket hears 1001. Requests are left alone. */
   goAway(): void {
-    if (this.isUpgraded) this.#tunnel?.goAway();
+    if (this.isUpgraded && this.#forwarding instanceof UpgradeForward) this.#forwarding.goAway();
   }
 
   onResponseProgress(): void {

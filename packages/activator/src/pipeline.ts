@@ -17,10 +17,11 @@ import {
 } from "@sluice/dataplane";
 import type { ActiveRevision } from "./active-revision.ts";
 import { answerRequestError } from "./error-response.ts";
-import { Exchange, type ExchangeContext, type ExchangeRequest } from "./exchange.ts";
+import { Exchange, type ExchangeContext } from "./exchange.ts";
 import { toForwardHeaders, toPlainAddress } from "./forward-headers.ts";
 import { isGrpc } from "./grpc-error.ts";
 import { normalizeHost, parseLocalName } from "./host-name.ts";
+import type { ExchangeRequest } from "./pod-forwarder.ts";
 import { decideProbeAnswer } from "./probe-answer.ts";
 import type { RevisionBook } from "./revision-book.ts";
 import type { RouteTable } from "./route-table.ts";

@@ -1,5 +1,5 @@
 import { Agent } from "node:http";
-import { systemClock, toKey, type Clock, type FeedObject } from "@sluice/core";
+import { systemClock, toKey, type CancelTimer, type Clock, type FeedObject } from "@sluice/core";
 import { DeadlineQueue, Http2Sessions, UpstreamPools } from "@sluice/dataplane";
 import {
   addGauge,
@@ -15,13 +15,15 @@ import {
 } from "@sluice/kit";
 import { ActiveRevision } from "./active-revision.ts";
 import type { ActivatorSettings } from "./activator-settings.ts";
+import { CertificateStore } from "./certificate-store.ts";
 import { ConcurrencyReporter } from "./concurrency-reporter.ts";
 import { Drain } from "./drain.ts";
 import { FeedView } from "./feed-view.ts";
-import { Gateway } from "./gateway.ts";
+import { Gateway, TlsGateway, type Listening } from "./gateway.ts";
 import { HoldBudget } from "./hold-budget.ts";
 import { Pipeline, type PipelineContext } from "./pipeline.ts";
 import { createPodProbe } from "./pod-probe.ts";
+import { PodForwarder } from "./pod-forwarder.ts";
 import { PodProber } from "./pod-prober.ts";
 import { RevisionBook } from "./revision-book.ts";
 import { ActivatorMetrics } from "./revision-metrics.ts";
@@ -34,6 +36,8 @@ export interface Activator {
   readonly publicPort: number;
   readonly internalPort: number;
   readonly adminPort: number;
+  /** Only with certificates. */
+  readonly tlsPort: number | undefined;
   /** Resolves when the first snapshot of the feed has been applied. */
   readonly ready: Promise<void>;
   /** In order; see `runStopStages`. */
@@ -135,9 +139,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
   const context: PipelineContext = {
     clock,
     reporter,
-    pools,
-    sessions,
-    agent,
+    forwarder: new PodForwarder({ clock, pools, sessions, agent }),
     routes,
     revisions,
     findUnready,
@@ -196,9 +198,19 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
   const adminPort = (await admin.listen()).port;
   await publicGateway.listen(settings.publicPort, settings.bindAddress);
   await internalGateway.listen(settings.internalPort, settings.bindAddress);
+  const tls =
+    settings.tlsFolders.length === 0
+      ? undefined
+      : await startTls(
+          settings,
+          log,
+          new Pipeline(context, { isInternal: false, isSecure: true, mayForward }),
+        );
+  const stopReloads = tls === undefined ? undefined : runReloads(clock, tls.certificates);
   const stopReports = runReports(clock, (second) => reporter.report(second));
 
-  const gateways = [publicGateway, internalGateway];
+  const gateways: Listening[] = [publicGateway, internalGateway];
+  if (tls !== undefined) gateways.push(tls.gateway);
   const stop: readonly Stage[] = [
     { name: "unready", timeoutMs: 1000, run: () => drain.begin() },
     {
@@ -219,6 +231,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
       timeoutMs: 5000,
       async run() {
         stopReports();
+        stopReloads?.();
         for (const gateway of gateways) gateway.closeAll();
         prober.close();
         // What ended since the last report must not look as if it were still inside.
@@ -234,6 +247,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     publicPort: publicGateway.port,
     internalPort: internalGateway.port,
     adminPort,
+    tlsPort: tls?.gateway.port,
     ready: feed.ready,
     stop,
   };
@@ -252,4 +266,26 @@ function createPodCounts(revisions: RevisionBook): { known: () => number; health
       return count;
     },
   };
+}
+
+async function startTls(settings: ActivatorSettings, log: Logger, pipeline: Pipeline) {
+  const certificates = new CertificateStore(settings.tlsFolders, log);
+  const gateway = new TlsGateway(pipeline, certificates);
+  await gateway.listen(settings.tlsPort, settings.bindAddress);
+  return { certificates, gateway };
+}
+
+const reloadEveryMs = 10_000;
+
+/** Mounted certificates are replaced without a word, so somebody has to look. */
+function runReloads(clock: Clock, certificates: CertificateStore): CancelTimer {
+  let cancel: CancelTimer;
+  const arm = (): void => {
+    cancel = clock.setTimer(() => {
+      certificates.reload();
+      arm();
+    }, reloadEveryMs);
+  };
+  arm();
+  return () => cancel();
 }

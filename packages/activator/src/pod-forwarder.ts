@@ -1,0 +1,80 @@
+import type { Agent } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Clock, Pod, Revision } from "@sluice/core";
+import {
+  DispatchForward,
+  Http2Forward,
+  NodeForward,
+  toAuthority,
+  UpgradeForward,
+  type ClientSide,
+  type Forwarding,
+  type ForwardRequest,
+  type Http1Client,
+  type Http2Sessions,
+  type RequestHead,
+  type UpgradeObserver,
+  type UpstreamPools,
+} from "@sluice/dataplane";
+
+/** One request, understood. */
+export interface ExchangeRequest extends ForwardRequest {
+  readonly head: RequestHead;
+  /** The socket and what came behind the head, for a request to upgrade. */
+  readonly upgrade:
+    | { readonly client: Http1Client; readonly socket: Duplex; readonly head: Buffer }
+    | undefined;
+}
+
+export interface PodForwarderOptions {
+  readonly clock: Clock;
+  readonly pools: UpstreamPools;
+  /** For pods whose app speaks HTTP/2. */
+  readonly sessions: Http2Sessions;
+  /** For what `dispatch` cannot send. */
+  readonly agent: Agent;
+}
+
+/** Sends requests to pods: by the fast way where it can, by the thorough one where it must, over HTTP/2 where the app speaks that. */
+export class PodForwarder {
+  readonly #options: PodForwarderOptions;
+
+  constructor(options: PodForwarderOptions) {
+    this.#options = options;
+  }
+
+  /** `headerCount`: how many of the request's headers every attempt has; each adds its own `Host` behind them. */
+  start(
+    client: ClientSide,
+    observer: UpgradeObserver,
+    request: ExchangeRequest,
+    headerCount: number,
+    { address, ports }: Pod,
+    protocol: Revision["protocol"],
+  ): Forwarding {
+    const { head, upgrade, headers, path, hasBody } = request;
+    const isHttp2 = protocol === "h2c" && upgrade === undefined;
+    const target = { address, port: isHttp2 ? (ports.h2c ?? ports.main) : ports.main };
+    headers.length = headerCount;
+    headers.push("Host", toAuthority(target));
+    if (upgrade !== undefined) {
+      const tunnel = new UpgradeForward(upgrade.client, upgrade.socket, upgrade.head, observer, true);
+      tunnel.start(target, request, head.upgrade ?? "");
+      return tunnel;
+    }
+    if (isHttp2) {
+      const forward = new Http2Forward(client, observer, this.#options.sessions, true);
+      forward.start(target, request, head.trailer !== undefined);
+      return forward;
+    }
+    if (head.expect !== undefined || head.trailer !== undefined || path === "*") {
+      const forward = new NodeForward(client, observer, this.#options.clock, true);
+      const expectsContinue = head.expect !== undefined && hasBody;
+      forward.start(this.#options.agent, target, { ...request, expectsContinue, trailer: head.trailer });
+      return forward;
+    }
+    const forward = new DispatchForward(client, observer, true);
+    forward.start(this.#options.pools.get(target), request);
+    return forward;
+  }
+}

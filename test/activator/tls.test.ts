@@ -1,0 +1,98 @@
+import { connect as connectHttp2 } from "node:http2";
+import { once } from "node:events";
+import { request as httpsRequest } from "node:https";
+import { connect, type TLSSocket } from "node:tls";
+import { createLogger } from "@sluice/kit";
+import { describe, expect, test } from "vitest";
+import { CertificateStore } from "../../packages/activator/src/certificate-store.ts";
+import { MountedCertificate } from "../support/certificate.ts";
+import { Harness } from "./support/activator-harness.ts";
+import { echo } from "./support/fake-pod.ts";
+
+const host = "hello.default.example.com";
+const log = createLogger({ name: "test", level: "silent" });
+
+/** The common name of the certificate that a client who asks for `servername` gets. */
+async function seeCertificate(port: number, servername: string): Promise<string | undefined> {
+  const socket: TLSSocket = connect({ port, host: "127.0.0.1", servername, rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  const name = socket.getPeerCertificate().subject.CN;
+  socket.destroy();
+  return Array.isArray(name) ? name[0] : name;
+}
+
+async function startWith(...certificates: MountedCertificate[]): Promise<Harness> {
+  return await Harness.start({
+    settings: {
+      SLUICE_TLS_PORT: "0",
+      SLUICE_TLS_FOLDERS: certificates.map(({ folder }) => folder).join(","),
+    },
+  });
+}
+
+describe("the gateway over TLS", () => {
+  test("shows each name its certificate: exact, wildcard, else the first", async () => {
+    using first = new MountedCertificate("first.example.org");
+    using exact = new MountedCertificate(host);
+    using wild = new MountedCertificate("*.wild.example.com");
+    await using harness = await startWith(first, exact, wild);
+    const port = harness.activator.tlsPort ?? 0;
+    expect(await seeCertificate(port, host)).toBe(host);
+    expect(await seeCertificate(port, "any.wild.example.com")).toBe("*.wild.example.com");
+    expect(await seeCertificate(port, "unknown.example.net")).toBe("first.example.org");
+  });
+
+  test("serves HTTP/1.1 and tells the pod that it was https", async () => {
+    using certificate = new MountedCertificate(host);
+    await using harness = await startWith(certificate);
+    await harness.addPod("a", echo);
+    const request = httpsRequest({
+      host: "127.0.0.1",
+      port: harness.activator.tlsPort,
+      servername: host,
+      headers: { host },
+      rejectUnauthorized: false,
+      agent: false,
+    });
+    request.end();
+    const [response] = (await once(request, "response")) as [AsyncIterable<Buffer>];
+    let text = "";
+    for await (const chunk of response) text += String(chunk);
+    expect(JSON.parse(text)).toMatchObject({
+      headers: { "x-forwarded-proto": "https", "k-original-host": host },
+    });
+  });
+
+  test("serves HTTP/2 where ALPN agrees on it", async () => {
+    using certificate = new MountedCertificate(host);
+    await using harness = await startWith(certificate);
+    await harness.addPod("a", echo);
+    const session = connectHttp2(`https://127.0.0.1:${harness.activator.tlsPort}`, {
+      servername: host,
+      rejectUnauthorized: false,
+    });
+    const stream = session.request({ ":authority": host, ":path": "/x" });
+    let text = "";
+    stream.setEncoding("utf8");
+    for await (const chunk of stream) text += String(chunk);
+    expect(JSON.parse(text)).toMatchObject({ url: "/x", headers: { "x-forwarded-proto": "https" } });
+    session.close();
+  });
+});
+
+describe("certificates on disk", () => {
+  test("a replaced pair is used after a look; half a pair leaves the old one", () => {
+    using certificate = new MountedCertificate("one.example.com");
+    const store = new CertificateStore([certificate.folder], log);
+    const before = store.find("one.example.com");
+    store.reload();
+    expect(store.find("one.example.com")).toBe(before);
+    certificate.replace("two.example.com");
+    store.reload();
+    expect(store.find("two.example.com")).not.toBe(before);
+  });
+
+  test("a folder without a pair is a reason not to start", () => {
+    expect(() => new CertificateStore(["/nowhere"], log)).toThrow(/certificate in \/nowhere cannot be used/);
+  });
+});
