@@ -73,9 +73,12 @@ export class StatSender implements StatSink {
     this.#members.delete(name);
   }
 
+  /** While the owner cannot be reached, the one that becomes the owner when it stays so. */
   findOwner(key: ObjectKey): string | undefined {
     if (this.#members.size === 1) return this.#members.keys().next().value;
-    return findOwner(key, this.#members.keys());
+    const owner = findOwner(key, this.#members.keys());
+    if (owner === undefined || this.isOpen(owner)) return owner;
+    return findOwner(key, this.#openMembers()) ?? owner;
   }
 
   isOpen(owner: string): boolean {
@@ -84,6 +87,10 @@ export class StatSender implements StatSink {
 
   write(owner: string, batch: readonly RevisionStat[]): boolean {
     return this.#members.get(owner)?.connection.send(encodeStatBatch(batch)) === true;
+  }
+
+  *#openMembers(): Iterable<string> {
+    for (const [name, { connection }] of this.#members) if (connection.isOpen) yield name;
   }
 
   close(): void {

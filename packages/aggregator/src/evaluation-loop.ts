@@ -13,7 +13,7 @@ export interface EvaluationLoopOptions<T> {
 const itemsPerStep = 100;
 const maxSteps = 200;
 
-/** Evaluates everything once in a period, spread over it in steps, so that nothing else ever waits long. */
+/** Does something with everything once in a period, spread over it in steps, so that nothing else ever waits long. */
 export class EvaluationLoop<T> {
   readonly #options: EvaluationLoopOptions<T>;
   readonly #periodMs: number;

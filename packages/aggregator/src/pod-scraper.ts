@@ -1,5 +1,6 @@
-import type { CancelTimer, Clock, ObjectKey, Pod, Stat } from "@sluice/core";
+import type { Clock, ObjectKey, Pod, Stat } from "@sluice/core";
 import { LogOnce, type Logger } from "@sluice/kit";
+import { EvaluationLoop } from "./evaluation-loop.ts";
 import type { FeedView } from "./feed-view.ts";
 import { isPlausible } from "./revision-load.ts";
 import type { RevisionScaler } from "./revision-scaler.ts";
@@ -13,7 +14,7 @@ export interface PodStatSource {
 export interface PodScraperOptions {
   readonly clock: Clock;
   readonly feed: FeedView;
-  readonly scalers: () => Iterable<readonly [ObjectKey, RevisionScaler]>;
+  readonly scalers: () => Iterable<Target>;
   readonly source: PodStatSource;
   /** What all pods of a revision together have, as one stat. */
   readonly onStat: (key: ObjectKey, stat: Stat) => void;
@@ -25,11 +26,13 @@ export interface PodScraperOptions {
   readonly log: Logger;
 }
 
+type Target = readonly [ObjectKey, RevisionScaler];
+
 const periodMs = 1000;
 /** Requests at once, over all revisions. */
 const maxRequests = 256;
 /** Beyond so many pods a second, connections are not kept: sockets stay bounded by the requests at once. */
-const maxKeptConnections = 2048;
+const maxKeptConnections = 8192;
 
 /** Gathers the stats that only pods know, once a second, a sample of each revision (reference §3.7). */
 export class PodScraper {
@@ -38,35 +41,42 @@ export class PodScraper {
   readonly #failures: LogOnce;
   readonly #waiting: (() => void)[] = [];
   #free = maxRequests;
+  readonly #loop: EvaluationLoop<Target>;
   #podsLastRound = 0;
-  #cancel: CancelTimer | undefined;
+  #podsThisRound = 0;
 
   constructor(options: PodScraperOptions) {
     this.#options = options;
     this.#failures = new LogOnce(options.log);
+    this.#loop = new EvaluationLoop({
+      clock: options.clock,
+      periodMs,
+      list: () => this.#beginRound(),
+      evaluate: (target) => this.#scrapeUnlessBusy(target),
+    });
   }
 
   start(): void {
-    this.#cancel = this.#options.clock.setTimer(() => this.#runRound(), periodMs);
+    this.#loop.start();
   }
 
   stop(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
+    this.#loop.stop();
   }
 
-  #runRound(): void {
-    this.start();
-    let pods = 0;
-    for (const [key, scaler] of this.#options.scalers()) {
-      if (!scaler.needsScraping || this.#busy.has(key)) continue;
-      const ready = this.#options.feed.readyPodsOf(key);
-      const sample = scaler.isLeaving ? ready.length : decideSampleSize(ready.length);
-      if (sample === 0) continue;
-      pods += sample;
-      void this.#scrape(key, scaler, ready, sample);
-    }
-    this.#podsLastRound = pods;
+  /** The revisions to ask in this round. */
+  #beginRound(): readonly Target[] {
+    this.#podsLastRound = this.#podsThisRound;
+    this.#podsThisRound = 0;
+    return [...this.#options.scalers()].filter(([, scaler]) => scaler.needsScraping);
+  }
+
+  #scrapeUnlessBusy([key, scaler]: Target): void {
+    if (!scaler.needsScraping || this.#busy.has(key)) return;
+    const ready = this.#options.feed.readyPodsOf(key);
+    const sample = scaler.isLeaving ? ready.length : decideSampleSize(ready.length);
+    this.#podsThisRound += sample;
+    if (sample > 0) void this.#scrape(key, scaler, ready, sample);
   }
 
   /** Never rejects. Nothing is recorded unless as many pods answered as the sample needs. */
