@@ -19,7 +19,6 @@ const services = ["sidecar", "activator", "aggregator", "scaler"] as const;
 const toLoopback = (content: string): string => content.replaceAll("172.30.77.", "127.77.30.");
 /** On loopback a peer is always this one. */
 const loopback = "127.0.0.1";
-const canHaveAddresses = process.platform === "linux";
 
 interface ComposeService {
   command: string[];
@@ -120,40 +119,37 @@ test.each(services)("the bundle of the %s starts and explains its settings", asy
   expect(output).toContain("Settings (a flag wins over its variable):");
 });
 
-test.runIf(canHaveAddresses)(
-  "compose.yaml runs a system that answers, from a feed that is a file",
-  async () => {
-    const compose = parse(readFileSync(join(root, "docker", "compose.yaml"), "utf8"), { merge: true }) as {
-      services: Record<"activator" | "aggregator" | "app" | "sidecar", ComposeService>;
-    };
-    const feed = join(folder, "feed.yaml");
-    writeFileSync(feed, toLoopback(readFileSync(join(root, "docker", "feed.yaml"), "utf8")));
-    const { activator, aggregator, app, sidecar } = compose.services;
-    // The app takes every address of this machine, so its port is another than in a network of its own.
-    const appPort = await findFreePort();
-    startComposed(app, { PORT: appPort });
-    startComposed(sidecar, {
-      USER_PORT: appPort,
-      SERVING_READINESS_PROBE: sidecar.environment["SERVING_READINESS_PROBE"]?.replace("8080", appPort) ?? "",
-      SLUICE_BIND_ADDRESS: "172.30.77.20",
-      SLUICE_TRUSTED_PEERS: loopback,
-    });
-    startComposed(aggregator, { SLUICE_FEED: feed, SLUICE_BIND_ADDRESS: "172.30.77.11" });
-    startComposed(activator, { SLUICE_FEED: feed, SLUICE_BIND_ADDRESS: "172.30.77.10" });
-    const answer = await waitForAnswer(toLoopback("172.30.77.10"), 8000, "/", "hello.default.example.com");
-    expect(answer.body).toBe("<h1>hello from compose</h1>\n");
-    const unknown = await get(toLoopback("172.30.77.10"), 8000, "/", "other.example.com");
-    expect(unknown.status).toBe(404);
-    const stat = await waitForAnswer(toLoopback("172.30.77.20"), 9090, "/metrics");
-    expect(stat.type).toBe(statContentType);
-    expect(decodeStat(Buffer.from(stat.body, "latin1")).podName).toBe("hello-00001-0");
-    const decisions = await waitUntil("a decision", async () => {
-      const list = await waitForAnswer(toLoopback("172.30.77.11"), 8003, "/v1/scale");
-      return (JSON.parse(list.body) as { items: { name: string }[] }).items[0];
-    });
-    expect(decisions.name).toBe("hello-00001");
-  },
-);
+test("compose.yaml runs a system that answers, from a feed that is a file", async () => {
+  const compose = parse(readFileSync(join(root, "docker", "compose.yaml"), "utf8"), { merge: true }) as {
+    services: Record<"activator" | "aggregator" | "app" | "sidecar", ComposeService>;
+  };
+  const feed = join(folder, "feed.yaml");
+  writeFileSync(feed, toLoopback(readFileSync(join(root, "docker", "feed.yaml"), "utf8")));
+  const { activator, aggregator, app, sidecar } = compose.services;
+  // The app takes every address of this machine, so its port is another than in a network of its own.
+  const appPort = await findFreePort();
+  startComposed(app, { PORT: appPort });
+  startComposed(sidecar, {
+    USER_PORT: appPort,
+    SERVING_READINESS_PROBE: sidecar.environment["SERVING_READINESS_PROBE"]?.replace("8080", appPort) ?? "",
+    SLUICE_BIND_ADDRESS: "172.30.77.20",
+    SLUICE_TRUSTED_PEERS: loopback,
+  });
+  startComposed(aggregator, { SLUICE_FEED: feed, SLUICE_BIND_ADDRESS: "172.30.77.11" });
+  startComposed(activator, { SLUICE_FEED: feed, SLUICE_BIND_ADDRESS: "172.30.77.10" });
+  const answer = await waitForAnswer(toLoopback("172.30.77.10"), 8000, "/", "hello.default.example.com");
+  expect(answer.body).toBe("<h1>hello from compose</h1>\n");
+  const unknown = await get(toLoopback("172.30.77.10"), 8000, "/", "other.example.com");
+  expect(unknown.status).toBe(404);
+  const stat = await waitForAnswer(toLoopback("172.30.77.20"), 9090, "/metrics");
+  expect(stat.type).toBe(statContentType);
+  expect(decodeStat(Buffer.from(stat.body, "latin1")).podName).toBe("hello-00001-0");
+  const decisions = await waitUntil("a decision", async () => {
+    const list = await waitForAnswer(toLoopback("172.30.77.11"), 8003, "/v1/scale");
+    return (JSON.parse(list.body) as { items: { name: string }[] }).items[0];
+  });
+  expect(decisions.name).toBe("hello-00001");
+});
 
 test("the scaler's bundle reads a cluster and opens its feed", async () => {
   const kubeconfig = join(folder, "kubeconfig");

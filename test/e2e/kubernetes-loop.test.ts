@@ -108,91 +108,91 @@ async function startPod(): Promise<void> {
   api.put(paths.pods, { ...pod, spec: { containers: [{ name: "queue-proxy", ports }] } });
 }
 
-test.runIf(own !== undefined)(
-  "a request at zero pods scales a Deployment from zero, is answered by its pod, and leaves zero behind",
-  async () => {
-    const annotations = { "autoscaling.knative.dev/window": "6s", "autoscaling.knative.dev/target": "10" };
-    api.put(paths.deployments, toDeployment("hello", { metadata: { name: "hello", annotations } }));
-    api.put(paths.replicaSets, toReplicaSet("hello"));
-    const [scalerPort, aggregatorPort] = [await findFreePort(), await findFreePort()];
-    const common = { SLUICE_TOKEN_FILE: join(folder, "token"), SLUICE_BIND_ADDRESS: own ?? "" };
-    const feed = `http://${own}:${scalerPort}/v1/feed`;
-    const scaler = await startScaler({
-      settings: readScalerSettings({
-        environment: {
-          ...common,
-          SLUICE_PORT: String(scalerPort),
-          SLUICE_SCALE_ENDPOINT: `http://${own}:${aggregatorPort}/v1/scale`,
-        },
-      }),
-      config: api.toConfig(),
-      clock: systemClock,
-      log,
-    });
-    stops.push(scaler.stop);
-    const aggregator = await startAggregator({
-      settings: readAggregatorSettings({
-        environment: {
-          ...common,
-          POD_NAME: "aggregator-0",
-          SLUICE_FEED: feed,
-          SLUICE_PORT: String(aggregatorPort),
-          SLUICE_AUTOSCALER_CONFIG: folder,
-        },
-      }),
-      clock: systemClock,
-      random: Math.random,
-      log,
-    });
-    stops.push(aggregator.stop);
-    const activator = await startActivator({
-      settings: parseSettings(activatorSettings, {
-        environment: {
-          ...common,
-          POD_NAME: "activator-0",
-          SLUICE_FEED: feed,
-          SLUICE_BIND_ADDRESS: "0.0.0.0",
-          SLUICE_PUBLIC_PORT: "0",
-          SLUICE_INTERNAL_PORT: "0",
-          SLUICE_ADMIN_PORT: "0",
-        },
-      }),
-      log,
-    });
-    stops.push(activator.stop);
-    api.put(paths.pods, toMember("aggregator", { http: aggregatorPort }));
-    api.put(
-      paths.pods,
-      toMember("activator", {
-        public: activator.publicPort,
-        internal: activator.internalPort,
-        admin: activator.adminPort,
-      }),
-    );
+test("a request at zero pods scales a Deployment from zero, is answered by its pod, and leaves zero behind", async ({
+  skip,
+}) => {
+  skip(own === undefined, "this machine has no address but loopback, which no pod may have");
+  const annotations = { "autoscaling.knative.dev/window": "6s", "autoscaling.knative.dev/target": "10" };
+  api.put(paths.deployments, toDeployment("hello", { metadata: { name: "hello", annotations } }));
+  api.put(paths.replicaSets, toReplicaSet("hello"));
+  const [scalerPort, aggregatorPort] = [await findFreePort(), await findFreePort()];
+  const common = { SLUICE_TOKEN_FILE: join(folder, "token"), SLUICE_BIND_ADDRESS: own ?? "" };
+  const feed = `http://${own}:${scalerPort}/v1/feed`;
+  const scaler = await startScaler({
+    settings: readScalerSettings({
+      environment: {
+        ...common,
+        SLUICE_PORT: String(scalerPort),
+        SLUICE_SCALE_ENDPOINT: `http://${own}:${aggregatorPort}/v1/scale`,
+      },
+    }),
+    config: api.toConfig(),
+    clock: systemClock,
+    log,
+  });
+  stops.push(scaler.stop);
+  const aggregator = await startAggregator({
+    settings: readAggregatorSettings({
+      environment: {
+        ...common,
+        POD_NAME: "aggregator-0",
+        SLUICE_FEED: feed,
+        SLUICE_PORT: String(aggregatorPort),
+        SLUICE_AUTOSCALER_CONFIG: folder,
+      },
+    }),
+    clock: systemClock,
+    random: Math.random,
+    log,
+  });
+  stops.push(aggregator.stop);
+  const activator = await startActivator({
+    settings: parseSettings(activatorSettings, {
+      environment: {
+        ...common,
+        POD_NAME: "activator-0",
+        SLUICE_FEED: feed,
+        SLUICE_BIND_ADDRESS: "0.0.0.0",
+        SLUICE_PUBLIC_PORT: "0",
+        SLUICE_INTERNAL_PORT: "0",
+        SLUICE_ADMIN_PORT: "0",
+      },
+    }),
+    log,
+  });
+  stops.push(activator.stop);
+  api.put(paths.pods, toMember("aggregator", { http: aggregatorPort }));
+  api.put(
+    paths.pods,
+    toMember("activator", {
+      public: activator.publicPort,
+      internal: activator.internalPort,
+      admin: activator.adminPort,
+    }),
+  );
 
-    const isZero = (): boolean => api.get(paths.deployments, "default", "hello")?.spec?.["replicas"] === 0;
-    // Without the token nobody learns anything.
-    expect((await fetch(feed)).status).toBe(401);
-    await waitUntil(
-      "the activator to know the feed",
-      async () => (await sendRequest(activator.adminPort, "/readyz")).status === 200,
-    );
-    expect(isZero()).toBe(true);
-    const answered = sendRequest(activator.publicPort, "/", { headers: { host } });
-    await waitUntil(
-      "a replica",
-      () => api.get(paths.deployments, "default", "hello")?.spec?.["replicas"] === 1,
-    );
-    await startPod();
-    expect(await answered).toMatchObject({ status: 200, body: "hello from the pod\n" });
-    api.put(paths.pods, {
-      ...(api.get(paths.pods, "default", "hello-1") ?? { metadata: { name: "hello-1" } }),
-      status: { podIP: own, conditions: [{ type: "Ready", status: "True" }] },
-    });
-    await waitUntil("zero replicas again", isZero, 60_000);
-    const writes = api.requests
-      .filter((request) => request.path.endsWith("/scale"))
-      .map((request) => request.body);
-    expect(writes).toEqual([{ spec: { replicas: 1 } }, { spec: { replicas: 0 } }]);
-  },
-);
+  const isZero = (): boolean => api.get(paths.deployments, "default", "hello")?.spec?.["replicas"] === 0;
+  // Without the token nobody learns anything.
+  expect((await fetch(feed)).status).toBe(401);
+  await waitUntil(
+    "the activator to know the feed",
+    async () => (await sendRequest(activator.adminPort, "/readyz")).status === 200,
+  );
+  expect(isZero()).toBe(true);
+  const answered = sendRequest(activator.publicPort, "/", { headers: { host } });
+  await waitUntil(
+    "a replica",
+    () => api.get(paths.deployments, "default", "hello")?.spec?.["replicas"] === 1,
+  );
+  await startPod();
+  expect(await answered).toMatchObject({ status: 200, body: "hello from the pod\n" });
+  api.put(paths.pods, {
+    ...(api.get(paths.pods, "default", "hello-1") ?? { metadata: { name: "hello-1" } }),
+    status: { podIP: own, conditions: [{ type: "Ready", status: "True" }] },
+  });
+  await waitUntil("zero replicas again", isZero, 60_000);
+  const writes = api.requests
+    .filter((request) => request.path.endsWith("/scale"))
+    .map((request) => request.body);
+  expect(writes).toEqual([{ spec: { replicas: 1 } }, { spec: { replicas: 0 } }]);
+});
