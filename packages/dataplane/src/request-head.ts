@@ -106,14 +106,22 @@ export function readRequestHead(
 ): RequestHead {
   const head = new RequestHead();
   const { endToEnd } = head;
+  let cookieAt = -1;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? "";
     const value = rawHeaders[index + 1] ?? "";
     const lower = name.toLowerCase();
     const rule = rules.get(lower);
     if (rule === undefined) {
-      if (lower.startsWith(":") || (trust === "untrusted" && isInternalName(lower))) continue;
-      if (forwarded === "replaced" && lower.startsWith("x-forwarded-")) continue;
+      if (lower.startsWith(":") || isForged(lower, trust, forwarded)) continue;
+      if (lower === "cookie") {
+        // HTTP/2 clients send cookies one by one; towards HTTP/1.1 they are one header again (RFC 9113 §8.2.3).
+        if (cookieAt > 0) {
+          endToEnd[cookieAt] = `${endToEnd[cookieAt] ?? ""}; ${value}`;
+          continue;
+        }
+        cookieAt = endToEnd.length + 1;
+      }
       endToEnd.push(name, value);
       continue;
     }
@@ -129,8 +137,35 @@ export function readRequestHead(
   return head;
 }
 
+/**
+ * A name that only some may use, also when it is spelt with underscores: apps that get headers as CGI variables (WSGI, Rack, PHP) cannot
+ * tell `X_Forwarded_For` from the real one.
+ */
+function isForged(lower: string, trust: HeaderTrust, forwarded: ForwardedTrust): boolean {
+  if (trust === "trusted" && forwarded === "kept") return false;
+  const name = lower.includes("_") ? lower.replaceAll("_", "-") : lower;
+  const rule = name === lower ? undefined : rules.get(name);
+  if (trust === "untrusted" && (rule?.isInternal === true || isInternalName(name))) return true;
+  return forwarded === "replaced" && (rule?.tellsOrigin === true || name.startsWith("x-forwarded-"));
+}
+
 function isInternalName(lower: string): boolean {
   return internalPrefixes.some((prefix) => lower.startsWith(prefix));
+}
+
+/**
+ * The trailers of a request that are sent on: without fields that frame, route or belong to one connection, for which the end of a
+ * message is too late (RFC 9110 §6.5.1), and without internal ones, which nobody says there.
+ */
+export function toRequestTrailers(rawTrailers: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < rawTrailers.length; index += 2) {
+    const name = rawTrailers[index] ?? "";
+    const lower = name.toLowerCase();
+    if (rules.has(lower) || lower.startsWith(":") || isForged(lower, "untrusted", "replaced")) continue;
+    kept.push(name, rawTrailers[index + 1] ?? "");
+  }
+  return kept;
 }
 
 const ordinaryOptions = new Set(["keep-alive", "close", "upgrade", "te", ""]);
