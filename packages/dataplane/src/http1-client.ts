@@ -5,6 +5,12 @@ import { BodySource } from "./body-source.ts";
 
 const maxJoinedBytes = 4096;
 
+/**
+ * A reason phrase that Node sends. Any other is left out: it means nothing (RFC 9112 §4), and Node would remember it and refuse the
+ * error answer as well.
+ */
+const reasonPattern = /^[\t\x20-\x7e\x80-\xff]+$/;
+
 /** A client that came over HTTP/1.1. */
 export class Http1Client implements ClientSide {
   readonly request: IncomingMessage;
@@ -42,15 +48,20 @@ export class Http1Client implements ClientSide {
   sendInformation(status: number, headers: string[]): void {
     // HTTP/1.0 has no interim answers (RFC 9110 §15.2).
     if (this.request.httpVersionMinor === 0 || this.isHeadSent) return;
-    this.response.writeInformation(status, headers);
+    try {
+      this.response.writeInformation(status, headers);
+    } catch {
+      // What Node refuses to send in it is not worth the answer that is still to come.
+    }
   }
 
   sendHead(status: number, headers: string[], statusMessage?: string): void {
     const { response, request } = this;
     // Persistence is what HTTP/1.1 means without a word; only HTTP/1.0 needs to be told.
     if (response.shouldKeepAlive && request.httpVersionMinor === 1) response.removeHeader("connection");
-    if (statusMessage === undefined || statusMessage === "") response.writeHead(status, headers);
-    else response.writeHead(status, statusMessage, headers);
+    if (statusMessage === undefined || statusMessage === "" || !reasonPattern.test(statusMessage)) {
+      response.writeHead(status, headers);
+    } else response.writeHead(status, statusMessage, headers);
   }
 
   flushHead(): void {

@@ -1,7 +1,8 @@
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import { SluiceError } from "@sluice/core";
 import { BodySource } from "./body-source.ts";
+import { sendTrailers, toHeaderObject } from "./http2-trailers.ts";
 import type { ClientListener, ClientSide } from "./client-side.ts";
 
 /** A client that came over HTTP/2: one stream of its connection. */
@@ -12,7 +13,7 @@ export class Http2Client implements ClientSide {
   #body: BodySource | undefined;
   #isBodyGiven = false;
   #isEnded = false;
-  #trailers: OutgoingHttpHeaders = {};
+  #trailers: readonly string[] = [];
   #requestTrailers: readonly string[] = [];
 
   /** `replayBytes`: a body of which no more than that was taken can be opened again. */
@@ -48,7 +49,11 @@ export class Http2Client implements ClientSide {
 
   sendInformation(status: number, headers: string[]): void {
     if (this.#isGone || this.isHeadSent || status === 101) return;
-    this.stream.additionalHeaders(toHeaderObject(status, headers));
+    try {
+      this.stream.additionalHeaders({ ...toHeaderObject(headers), ":status": status });
+    } catch {
+      // What HTTP/2 forbids in it is not worth the answer that is still to come.
+    }
   }
 
   sendHead(status: number, headers: string[]): void {
@@ -56,7 +61,7 @@ export class Http2Client implements ClientSide {
     // Trailers cost a frame of their own at the end; an answer of declared length has none in practice.
     const mayHaveTrailers = status !== 204 && status !== 304 && !hasLength(headers);
     this.stream.respond(toRawHeaders(status, headers), { waitForTrailers: mayHaveTrailers });
-    if (mayHaveTrailers) this.stream.once("wantTrailers", () => this.stream.sendTrailers(this.#trailers));
+    if (mayHaveTrailers) this.stream.once("wantTrailers", () => sendTrailers(this.stream, this.#trailers));
   }
 
   /** A head is a frame of its own and was sent as one. */
@@ -72,7 +77,7 @@ export class Http2Client implements ClientSide {
     this.#isEnded = true;
     this.#body?.drop();
     if (this.#isGone) return;
-    if (trailers !== undefined) this.#trailers = toHeaderObject(undefined, trailers);
+    if (trailers !== undefined) this.#trailers = trailers;
     if (chunk !== undefined) this.bodyBytes += chunk.length;
     this.stream.end(chunk);
   }
@@ -118,17 +123,4 @@ function toRawHeaders(status: number, headers: readonly string[]): string[] {
     raw.push((headers[index] ?? "").toLowerCase(), headers[index + 1] ?? "");
   }
   return raw;
-}
-
-function toHeaderObject(status: number | undefined, flat: readonly string[]): OutgoingHttpHeaders {
-  const headers: Record<string, string | string[] | number> = {};
-  if (status !== undefined) headers[":status"] = status;
-  for (let index = 0; index < flat.length; index += 2) {
-    const name = (flat[index] ?? "").toLowerCase();
-    const value = flat[index + 1] ?? "";
-    const before = headers[name];
-    if (before === undefined) headers[name] = value;
-    else headers[name] = Array.isArray(before) ? [...before, value] : [String(before), value];
-  }
-  return headers;
 }

@@ -2,6 +2,8 @@ import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader }
 import type { Readable } from "node:stream";
 import { SluiceError, headerNames } from "@sluice/core";
 import type { ClientSide } from "./client-side.ts";
+import { sendTrailers } from "./http2-trailers.ts";
+import { toRequestTrailers } from "./request-head.ts";
 import { toRefusal } from "./upstream-failure.ts";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
 import type { Http2Sessions, SharedSession } from "./http2-sessions.ts";
@@ -50,7 +52,7 @@ export class Http2Forward implements Forwarding {
         waitForTrailers: hasTrailers,
       });
     } catch (error) {
-      this.#finish(toForwardFailure(toError(error), false));
+      this.#finish(toStartFailure(shared, toError(error)));
       return;
     }
     this.#stream = stream;
@@ -64,7 +66,8 @@ export class Http2Forward implements Forwarding {
       .on("end", () => this.#onEnd())
       .on("error", (error) => this.#fail(error))
       .on("close", () => this.#onClose(stream));
-    if (hasTrailers) stream.on("wantTrailers", () => this.#sendTrailers(stream));
+    if (hasTrailers)
+      stream.on("wantTrailers", () => sendTrailers(stream, toRequestTrailers(this.#client.readTrailers())));
     if (request.hasBody) this.#sendBody(stream);
   }
 
@@ -89,15 +92,6 @@ export class Http2Forward implements Forwarding {
       })
       .on("end", () => stream.end());
     stream.on("drain", () => body.resume());
-  }
-
-  #sendTrailers(stream: ClientHttp2Stream): void {
-    const raw = this.#client.readTrailers();
-    const trailers: Record<string, string> = {};
-    for (let index = 0; index < raw.length; index += 2) {
-      trailers[(raw[index] ?? "").toLowerCase()] = raw[index + 1] ?? "";
-    }
-    stream.sendTrailers(trailers);
   }
 
   #onInformation(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
@@ -188,6 +182,12 @@ export class Http2Forward implements Forwarding {
     if (this.#shared !== undefined) this.#sessions.release(this.#shared);
     this.#shared = undefined;
   }
+}
+
+/** Node refused to send it: because the connection is gone, else because of what HTTP/2 does not allow in a request. */
+function toStartFailure({ session }: SharedSession, cause: Error): ForwardFailure {
+  if (session.closed || session.destroyed) return toForwardFailure(cause, false);
+  return { error: new SluiceError("bad-request", cause.message, { cause }), mayHaveReachedApp: false };
 }
 
 function toRawHeaders(request: ForwardRequest): string[] {

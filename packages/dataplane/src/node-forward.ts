@@ -1,8 +1,10 @@
 import { request as httpRequest, type Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import { headerNames, type Clock } from "@sluice/core";
+import { headerNames, SluiceError, type Clock } from "@sluice/core";
 import type { ClientSide } from "./client-side.ts";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
+import { toRequestTrailers } from "./request-head.ts";
+import { toResponseHeaders } from "./response-headers.ts";
 import { relayResponse } from "./response-relay.ts";
 import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
 import type { Target } from "./upstream-pools.ts";
@@ -65,12 +67,16 @@ export class NodeForward implements Forwarding {
         if (!socket.connecting) this.#isSent = true;
         else socket.once("connect", () => (this.#isSent = true));
       })
-      .on("information", ({ statusCode, rawHeaders }) => {
-        if (statusCode !== 100) this.#sendInformation(statusCode, rawHeaders);
+      .on("information", ({ statusCode, headers }) => {
+        if (statusCode !== 100) this.#sendInformation(statusCode, toResponseHeaders(headers));
       })
       .on("continue", () => this.#startBody(request))
       .on("response", (response) => this.#onResponse(response))
-      .on("error", (error) => this.#fail(error));
+      .on("error", (error) => this.#fail(error))
+      // An app that changes the protocol unasked: Node ends the connection and says no more than this.
+      .on("close", () => {
+        if (this.#response === undefined) this.#fail(new SluiceError("upstream-invalid"));
+      });
     if (!request.expectsContinue) {
       this.#startBody(request);
       return;
@@ -90,10 +96,10 @@ export class NodeForward implements Forwarding {
     this.#request?.destroy();
   }
 
-  #sendInformation(status: number, rawHeaders: string[]): void {
+  #sendInformation(status: number, headers: string[]): void {
     if (this.#isDone) return;
     this.#observer.onResponseProgress();
-    this.#client.sendInformation(status, rawHeaders);
+    this.#client.sendInformation(status, headers);
   }
 
   #startBody(request: NodeForwardRequest): void {
@@ -114,7 +120,7 @@ export class NodeForward implements Forwarding {
         if (!upstream.write(chunk)) body.pause();
       })
       .on("end", () => {
-        const trailers = this.#client.readTrailers();
+        const trailers = toRequestTrailers(this.#client.readTrailers());
         if (trailers.length > 0) upstream.addTrailers(toPairs(trailers));
         upstream.end();
       })

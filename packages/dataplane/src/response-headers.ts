@@ -35,6 +35,19 @@ function namedByConnection(connection: string): Set<string> | undefined {
   return named;
 }
 
+/** Framing has no place in a 101 (RFC 9110 §8.6, RFC 9112 §6.1): a client that believed it would misread the tunnel. */
+const notInUpgrade = new Set(["content-length", "transfer-encoding", "sluice-refused"]);
+
+/** The headers of a 101, names and values in turn as they came. */
+export function toUpgradeHeaders(rawHeaders: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    if (!notInUpgrade.has(name.toLowerCase())) kept.push(name, rawHeaders[index + 1] ?? "");
+  }
+  return kept;
+}
+
 /** Trailers, names and values in turn; undefined when there are none. Framing fields have no business there (RFC 9110 §6.5.1). */
 export function toTrailers(trailers: IncomingHttpHeaders): string[] | undefined {
   const flat = toResponseHeaders(trailers);

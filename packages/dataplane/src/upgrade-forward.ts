@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { SluiceError, headerNames } from "@sluice/core";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
 import { Http1Client } from "./http1-client.ts";
+import { toUpgradeHeaders } from "./response-headers.ts";
 import { relayResponse } from "./response-relay.ts";
 import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
 import type { Target } from "./upstream-pools.ts";
@@ -190,12 +191,13 @@ class TunnelFrames {
   readonly fromClient = new FrameTracker();
 }
 
-/** A 101 as it came, `Connection` and `Upgrade` included: they are what it is about. */
+/** A 101 with its own `Connection` and `Upgrade`, which are what it is about. */
 function toRawHead(response: IncomingMessage): string {
   if (response.statusCode !== 101) throw new SluiceError("upstream-invalid", "an upgrade without status 101");
   const lines = [`HTTP/1.1 101 ${response.statusMessage ?? "Switching Protocols"}`];
-  for (let index = 0; index < response.rawHeaders.length; index += 2) {
-    lines.push(`${response.rawHeaders[index] ?? ""}: ${response.rawHeaders[index + 1] ?? ""}`);
+  const headers = toUpgradeHeaders(response.rawHeaders);
+  for (let index = 0; index < headers.length; index += 2) {
+    lines.push(`${headers[index] ?? ""}: ${headers[index + 1] ?? ""}`);
   }
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
