@@ -145,10 +145,11 @@ export class Pod {
     if (this.#isTerminating) return;
     this.#apps = this.#spec.plans.map((plan) => this.#createApp(plan));
     this.#sidecar = this.#createSidecar(place);
-    // The app first: its own start is the longest part of a cold start.
+    // The app first: its own start is the longest part of a cold start. Then the address, because starting a process
+    // takes this one some milliseconds, and activators can look for the pod meanwhile.
     for (const app of this.#apps) app.start();
-    this.#sidecar.start();
     this.#publish();
+    this.#sidecar.start();
     const target = { address: place.address, port: place.ports.main };
     this.#watch = new ReadinessWatch(clock, probe, target, (isReady) => this.#setReady(isReady));
     this.#watch.restart();
