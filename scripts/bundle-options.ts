@@ -31,6 +31,24 @@ const leanLibraries: Plugin = {
   },
 };
 
+/**
+ * An `import` of Node's `http` reads every property of it, and some of these load fetch, TLS and OpenSSL: 20 ms of a process's
+ * start on an idle machine. `require` reads only what is used, so the bundles ask that way.
+ */
+const requiredHttp: Plugin = {
+  name: "required-http",
+  setup(bundler) {
+    bundler.onResolve({ filter: /^(?:node:)?http$/ }, ({ namespace }) =>
+      namespace === "required-http"
+        ? { path: "node:http", external: true }
+        : { path: "http", namespace: "required-http" },
+    );
+    bundler.onLoad({ filter: /.*/, namespace: "required-http" }, () => ({
+      contents: 'module.exports = require("node:http");',
+    }));
+  },
+};
+
 /** How a service becomes one file. */
 export function toBundleOptions(service: string): BuildOptions {
   return {
@@ -50,7 +68,7 @@ export function toBundleOptions(service: string): BuildOptions {
     },
     // Leaves undici's experimental parser out, as Node's own copy of undici does.
     define: { esbuildDetection: "true" },
-    plugins: service === "sidecar" ? [leanLibraries] : [],
+    plugins: service === "sidecar" ? [requiredHttp, leanLibraries] : [requiredHttp],
     metafile: true,
     logLevel: "error",
   };

@@ -4,6 +4,7 @@ import type { ClientListener, ClientSide } from "./client-side.ts";
 import { BodySource } from "./body-source.ts";
 
 const maxJoinedBytes = 4096;
+const maxWaitingBytes = 256 * 1024;
 
 /**
  * A reason phrase that Node sends. Any other is left out: it means nothing (RFC 9112 §4), and Node would remember it and refuse the
@@ -71,6 +72,8 @@ export class Http1Client implements ClientSide {
   write(chunk: Uint8Array): boolean {
     this.bodyBytes += chunk.length;
     if (this.response.write(chunk)) return true;
+    // Pausing the app's connection makes its parser start over, so a little more than Node's mark may wait here.
+    if (this.response.writableLength < maxWaitingBytes) return true;
     this.#hearDrain();
     return false;
   }
