@@ -153,4 +153,25 @@ describe("cold-start anatomy", () => {
     const warm = await harness.call();
     expect(warm.headers["server-timing"]).toBeUndefined();
   });
+
+  test("a request that waited for a slot of a pod that works is no cold start", async () => {
+    await using harness = await Harness.start({
+      settings: { SLUICE_SERVER_TIMING: "true" },
+      objects: [makeRevision({ containerConcurrency: 1 }), makeService()],
+    });
+    const finish: (() => void)[] = [];
+    await harness.addPod("a", (_request, response) => finish.push(() => response.end("ok")));
+    await harness.untilMetric("sluice_activator_pods_healthy", (healthy) => healthy === 1);
+    const first = harness.call();
+    while (finish.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const second = harness.call();
+    await harness.untilHeld(1);
+    finish.shift()?.();
+    while (finish.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    finish.shift()?.();
+    expect([(await first).headers["server-timing"]]).toEqual([undefined]);
+    expect((await second).headers["server-timing"]).toMatch(/^queued;dur=/);
+    const count = await harness.metric(`sluice_activator_cold_start_phase_seconds_count{phase="probe"}`);
+    expect(count).toBe(0);
+  });
 });

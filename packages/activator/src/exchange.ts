@@ -70,6 +70,8 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   #heldAt = 0;
   #queuedMs = 0;
   #wasHeld = false;
+  /** It came when no pod worked: what it waited for is a cold start, not a free slot. */
+  #wasCold = false;
   #pod: PodTracker | undefined;
   #forwarding: Forwarding | undefined;
   #attempt = 0;
@@ -124,6 +126,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   #hold(): void {
     this.#state = "held";
     this.#wasHeld = true;
+    this.#wasCold ||= this.active.throttler.healthyPods === 0;
     this.#heldAt = this.#context.clock.now();
     this.#holdDeadline = this.#context.holdLimit?.start(this);
   }
@@ -170,10 +173,11 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
 
   onResponseHead(status: number, headers: string[]): void {
     this.#status = status;
-    if (!this.#wasHeld) return;
+    const { hasServerTiming } = this.#context;
+    if (!this.#wasCold && !(this.#wasHeld && hasServerTiming)) return;
     const phases = toPhases(this.#heldAt, this.active.milestones, this.#context.clock.now());
-    this.active.metrics.observePhases(phases);
-    if (this.#context.hasServerTiming) headers.push("server-timing", toServerTiming(this.#queuedMs, phases));
+    if (this.#wasCold) this.active.metrics.observePhases(phases);
+    if (hasServerTiming) headers.push("server-timing", toServerTiming(this.#queuedMs, phases));
   }
 
   onUpgraded(): void {
