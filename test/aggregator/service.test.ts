@@ -81,6 +81,15 @@ test("one decision and its history can be asked for, and a missing one says why"
   expect(await missing.json()).toEqual({ error: "the feed names no revision default/nobody" });
 });
 
+test("a revision of another class is left alone, and its 404 says so", async () => {
+  const annotations = { "autoscaling.knative.dev/class": "hpa.autoscaling.knative.dev" };
+  await using feed = await TestFeed.open([createRevision({ annotations })]);
+  await using aggregator = await TestAggregator.start({ feed: feed.url });
+  const missing = await fetch(`${aggregator.url}/v1/scale/default/hello-00001`);
+  expect(missing.status).toBe(404);
+  expect(await missing.text()).toContain("left to the autoscaler of its class, hpa.autoscaling.knative.dev");
+});
+
 test("a revision that leaves the feed leaves the scale endpoint", async () => {
   await using feed = await TestFeed.open([createRevision()]);
   await using aggregator = await TestAggregator.start({ feed: feed.url });

@@ -1,5 +1,7 @@
 import {
   defaultAutoscalerConfig,
+  kpaClass,
+  parseScalingAnnotations,
   toKey,
   type Clock,
   type Decision,
@@ -259,7 +261,11 @@ async function startExternalScaler(options: {
 }
 
 function explainMissing(key: ObjectKey, feed: FeedView, membership: Membership): string {
-  if (!feed.revisions.has(key)) return `the feed names no revision ${key}`;
+  const revision = feed.revisions.get(key);
+  if (revision === undefined) return `the feed names no revision ${key}`;
+  const scalingClass = parseScalingAnnotations(revision.annotations).parsed.class ?? kpaClass;
+  if (scalingClass !== kpaClass)
+    return `revision ${key} is left to the autoscaler of its class, ${scalingClass}`;
   const owner = membership.ownerOf(key);
   if (owner === undefined) return `no aggregator is a member yet that could decide about ${key}`;
   return `revision ${key} has no decision of ${owner} yet: nothing is known about its load`;
