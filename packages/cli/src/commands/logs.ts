@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { toPrintable } from "../printable.ts";
 import { StartError } from "@sluice/kit";
 import { jsonOption, runtimeDirOption, type CommandContext } from "../command-context.ts";
 import { openControl } from "../control-client.ts";
@@ -33,7 +34,8 @@ export function addLogsCommand(program: Command, context: CommandContext): void 
           options.json === true
             ? JSON.stringify(line)
             : `${line.source}${line.container === line.source ? "" : `/${line.container}`} | ${line.text}`;
-        context.stdout.write(`${text}\n`);
+        // JSON escapes what is not printable by itself.
+        context.stdout.write(`${options.json === true ? text : toPrintable(text)}\n`);
       });
     });
 }
