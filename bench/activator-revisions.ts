@@ -85,6 +85,7 @@ function build() {
     intervalMs: 200,
   });
   const revisions = new RevisionBook({
+    onGone: () => undefined,
     findRevision(key: ObjectKey) {
       const object = objects.get(`revision/${key}`);
       return object?.kind === "revision" ? object : undefined;

@@ -7,6 +7,8 @@ export interface RevisionBookOptions {
   /** The revision as the feed has it now. */
   readonly findRevision: (key: ObjectKey) => Revision | undefined;
   readonly activate: (key: ObjectKey, revision: Revision) => ActiveRevision;
+  /** The feed no longer has the revision, and its last request and pod are gone. */
+  readonly onGone: (key: ObjectKey) => void;
 }
 
 /**
@@ -46,7 +48,10 @@ export class RevisionBook {
 
   /** To be called when a request is over or a pod is gone. */
   release(active: ActiveRevision): void {
-    if (active.throttler.isIdle && this.#active.get(active.key) === active) this.#active.delete(active.key);
+    const { key } = active;
+    if (!active.throttler.isIdle || this.#active.get(key) !== active) return;
+    this.#active.delete(key);
+    if (this.#options.findRevision(key) === undefined) this.#options.onGone(key);
   }
 
   putRevision(revision: Revision): void {
@@ -61,7 +66,10 @@ export class RevisionBook {
   /** Requests that wait are told; those in pods end in their own time. */
   deleteRevision(key: ObjectKey): void {
     const active = this.#active.get(key);
-    if (active === undefined) return;
+    if (active === undefined) {
+      this.#options.onGone(key);
+      return;
+    }
     active.throttler.setFailure({ reason: "Deleted", message: "the revision was deleted" });
     this.release(active);
   }

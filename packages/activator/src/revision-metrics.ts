@@ -1,3 +1,4 @@
+import type { ObjectKey } from "@sluice/core";
 import { Counter, Histogram, LabelBound, type Registry } from "@sluice/kit";
 import type { ColdStartPhase, PhaseDurations } from "./cold-start.ts";
 import type { HoldBound } from "./hold-budget.ts";
@@ -18,6 +19,10 @@ export class RevisionMetrics {
   readonly #byClass: Handles["requests"] = [];
   readonly #duration: Histogram.Internal<"namespace" | "revision">;
   readonly #hold: Histogram.Internal<"namespace" | "revision">;
+  /** The values of the labels under which something was counted, so that all of it can be removed. */
+  readonly #codes = new Set<string>();
+  readonly #bounds = new Set<HoldBound>();
+  readonly #reasons = new Set<string>();
 
   constructor(all: ActivatorMetrics, labels: { namespace: string; revision: string }) {
     this.#all = all;
@@ -30,7 +35,9 @@ export class RevisionMetrics {
     const key = status >= 100 && status < 600 ? status : 0;
     let counter = this.#byClass[key];
     if (counter === undefined) {
-      counter = this.#all.requests.labels({ ...this.#labels, code: String(status) });
+      const code = String(status);
+      this.#codes.add(code);
+      counter = this.#all.requests.labels({ ...this.#labels, code });
       this.#byClass[key] = counter;
     }
     counter.inc();
@@ -49,11 +56,23 @@ export class RevisionMetrics {
   }
 
   countRejection(bound: HoldBound): void {
+    this.#bounds.add(bound);
     this.#all.rejections.labels({ ...this.#labels, bound }).inc();
   }
 
   countRetry(reason: string): void {
+    this.#reasons.add(reason);
     this.#all.retries.labels({ ...this.#labels, reason }).inc();
+  }
+
+  /** Takes every series of the revision out of the registry. */
+  remove(): void {
+    const { requests, duration, hold, rejections, retries } = this.#all;
+    for (const code of this.#codes) requests.remove({ ...this.#labels, code });
+    for (const bound of this.#bounds) rejections.remove({ ...this.#labels, bound });
+    for (const reason of this.#reasons) retries.remove({ ...this.#labels, reason });
+    duration.remove(this.#labels);
+    hold.remove(this.#labels);
   }
 }
 
@@ -131,13 +150,10 @@ export class ActivatorMetrics {
     return metrics;
   }
 
-  /** The revision is gone for good: its series go too. */
-  forget(namespace: string, name: string): void {
-    const key = `${namespace}/${name}`;
-    if (!this.#revisions.delete(key)) return;
+  /** The revision is gone for good: its series go too, and leave their place to those of later ones. */
+  forget(key: ObjectKey): void {
+    this.#revisions.get(key)?.remove();
+    this.#revisions.delete(key);
     this.#bound.delete(key);
-    const labels = { namespace, revision: name };
-    this.duration.remove(labels);
-    this.hold.remove(labels);
   }
 }

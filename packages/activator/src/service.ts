@@ -103,6 +103,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
           sessions.drop({ address, port: ports.h2c ?? ports.main });
         },
       }),
+    onGone: (key) => metrics.forget(key),
   });
   const sender = new StatSender({
     activator: settings.podName,
