@@ -9,8 +9,12 @@ refused.addSubnet("224.0.0.0", 4);
 refused.addAddress("255.255.255.255");
 // Alibaba Cloud's metadata service.
 refused.addAddress("100.100.100.200");
-refused.addAddress("::", "ipv6");
-refused.addAddress("::1", "ipv6");
+// Unspecified, loopback, and IPv4 addresses that were written as IPv6 before RFC 4291.
+refused.addSubnet("::", 96, "ipv6");
+// A gateway turns these into IPv4 (NAT64, RFC 6052 and 8215; 6to4, RFC 3056): metadata and loopback by another name.
+refused.addSubnet("64:ff9b::", 96, "ipv6");
+refused.addSubnet("64:ff9b:1::", 48, "ipv6");
+refused.addSubnet("2002::", 16, "ipv6");
 refused.addSubnet("fe80::", 10, "ipv6");
 refused.addSubnet("ff00::", 8, "ipv6");
 // Amazon's metadata service.
