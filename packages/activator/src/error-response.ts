@@ -6,6 +6,7 @@ import { toGrpcHeaders } from "./grpc-error.ts";
 const retryAfterSeconds: Partial<Record<SluiceError["code"], number>> = {
   "hold-limit": 1,
   "autoscaler-unreachable": 5,
+  "routes-unknown": 1,
   "activator-request-timeout": 1,
 };
 

@@ -45,6 +45,8 @@ export interface PipelineContext extends ExchangeContext {
   /** The process is leaving: connections are not kept. */
   readonly isDraining: () => boolean;
   readonly onUnrouted: () => void;
+  /** The feed has been read once, so a host that is not in the routes does not exist. */
+  readonly isRouted: () => boolean;
 }
 
 /** Of a body that a pod refused, so much may have been taken and the request still goes to another pod. */
@@ -118,6 +120,8 @@ export class Pipeline implements Http1Handler, Http2Handler {
       toNamedRevision(head) ?? routes.find(target.host, this.#trust.isInternal, nextPoint())?.revisionKey;
     const active = key === undefined ? this.#openLocal(target) : revisions.open(key);
     if (active !== undefined) return active;
+    // A process that has only just started must not deny a host that it will know in a moment.
+    if (!this.#context.isRouted()) throw new SluiceError("routes-unknown");
     onUnrouted();
     throw key === undefined ? toUnknownHost(target.host) : toUnknownRevision(key);
   }

@@ -151,6 +151,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     isAutoscalerReachable: () => sender.openConnections > 0,
     isDraining: () => drain.isDraining,
     onUnrouted: () => metrics.unrouted.inc(),
+    isRouted: () => feed.version !== undefined,
     onBegin: (exchange) => drain.enter(exchange),
     onOver(exchange) {
       revisions.release(exchange.active);

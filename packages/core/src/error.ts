@@ -58,6 +58,12 @@ export const errorCatalogue = {
   closing: { status: 503, origin: "internal", retry: "other-pod", body: "shutting down\n" },
   "hold-limit": { status: 503, origin: "internal", retry: "always", body: "too many requests are held\n" },
   "revision-failed": { status: 503, origin: "upstream", retry: "never", body: "the revision cannot start\n" },
+  "routes-unknown": {
+    status: 503,
+    origin: "internal",
+    retry: "always",
+    body: "starting: the routes are not known yet\n",
+  },
   "autoscaler-unreachable": {
     status: 503,
     origin: "internal",
