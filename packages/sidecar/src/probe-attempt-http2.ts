@@ -4,19 +4,43 @@ import type { HttpProbe } from "./probe-attempt.ts";
 
 type GrpcProbe = Extract<AppProbe, { kind: "grpc" }>;
 
-/** Whether the app answers 200 to 399 over h2c, by prior knowledge. */
-export function attemptHttp2(probe: HttpProbe, timeoutMs: number): Promise<boolean> {
-  const headers: Record<string, string> = { ":path": probe.path, "user-agent": "kube-probe//" };
-  for (let index = 0; index < probe.headers.length; index += 2) {
-    const name = (probe.headers[index] ?? "").toLowerCase();
-    if (name !== "host") headers[name] = probe.headers[index + 1] ?? "";
-  }
+type ProbeHeaders = Readonly<Record<string, string | string[]>>;
+
+/**
+ * Whether the app answers 200 to 399 over h2c, by prior knowledge: to a plain GET that finds out whether it speaks h2c, then to one
+ * with the probe's own headers, whose answer counts (reference §1.8).
+ */
+export async function attemptHttp2(probe: HttpProbe, timeoutMs: number): Promise<boolean> {
+  return (await getReady(probe, timeoutMs, {})) && getReady(probe, timeoutMs, toHttp2Headers(probe.headers));
+}
+
+function getReady(probe: HttpProbe, timeoutMs: number, own: ProbeHeaders): Promise<boolean> {
+  const headers = { "user-agent": "kube-probe//", ...own, ":path": probe.path };
   return askStream(probe.host, probe.port, timeoutMs, headers, undefined, (stream, answer) => {
     stream.on("response", (received) => {
       const status = received[":status"] ?? 0;
       answer(status >= 200 && status < 400);
     });
   });
+}
+
+/** About one HTTP/1.1 connection, so HTTP/2 forbids them (RFC 9113 §8.2.2); a `Host` has no effect in Knative. */
+const leftOut: ReadonlySet<string> = new Set([
+  "connection",
+  "host",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+function toHttp2Headers(headers: readonly string[]): ProbeHeaders {
+  const own: Record<string, string[]> = {};
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = (headers[index] ?? "").toLowerCase();
+    if (!leftOut.has(name)) (own[name] ??= []).push(headers[index + 1] ?? "");
+  }
+  return own;
 }
 
 /** grpc.health.v1.HealthCheckResponse with status SERVING: field 1, varint 1. */
@@ -49,17 +73,23 @@ export function attemptGrpc(probe: GrpcProbe, timeoutMs: number): Promise<boolea
 /** HealthCheckRequest: field 1, the service's name. */
 function toCheckRequest(service: string): Buffer {
   const name = Buffer.from(service);
-  const message = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+  const message =
+    name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, ...toVarint(name.length)]), name]);
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);
+}
+
+/** Seven bits a byte, the lowest first; the top bit says that more follow. */
+function toVarint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...toVarint(value >>> 7)];
 }
 
 function askStream(
   host: string,
   port: number,
   timeoutMs: number,
-  headers: Readonly<Record<string, string>>,
+  headers: ProbeHeaders,
   body: Buffer | undefined,
   judge: (stream: ClientHttp2Stream, answer: (isReady: boolean) => void) => void,
 ): Promise<boolean> {
@@ -75,9 +105,14 @@ function askStream(
     };
     const timer = setTimeout(() => answer(false), timeoutMs);
     session.on("error", () => answer(false));
-    const stream = session.request(headers, { endStream: body === undefined });
-    stream.on("error", () => answer(false)).on("close", () => answer(false));
-    judge(stream, answer);
-    if (body !== undefined) stream.end(body);
+    try {
+      const stream = session.request(headers, { endStream: body === undefined });
+      stream.on("error", () => answer(false)).on("close", () => answer(false));
+      judge(stream, answer);
+      if (body !== undefined) stream.end(body);
+    } catch {
+      // A header that HTTP/2 cannot carry: the probe cannot be asked.
+      answer(false);
+    }
   });
 }

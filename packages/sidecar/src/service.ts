@@ -47,7 +47,7 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
     clock,
     trust: settings.trustedPeers,
     drainer,
-    prober: createReadiness(settings, clock),
+    prober: createReadiness(settings, clock, log),
     limits: createLimits(settings, clock),
     stats,
     gate: createGate(settings),
@@ -134,7 +134,14 @@ function createForwarder(settings: SidecarSettings, clock: Clock): AppForwarder 
   );
 }
 
-function createReadiness(settings: SidecarSettings, clock: Clock): Readiness {
+function createReadiness(settings: SidecarSettings, clock: Clock, log: Logger): Readiness {
+  const probes = parseAppProbes(settings.readinessProbe, settings.userPort);
+  for (const probe of probes) {
+    if (probe.kind === "impossible")
+      log.error(
+        `the app is never ready: SERVING_READINESS_PROBE: ${probe.why}; use httpGet, tcpSocket or grpc`,
+      );
+  }
   const timing = {
     intervalMs: settings.probeInterval,
     attemptTimeoutMs: settings.probeAttemptTimeout,
@@ -142,7 +149,7 @@ function createReadiness(settings: SidecarSettings, clock: Clock): Readiness {
   };
   const attempt = (probe: Parameters<typeof attemptProbe>[0], timeoutMs: number): Promise<boolean> =>
     attemptProbe(probe, timeoutMs, settings.enableHttp2Detection);
-  return new Readiness(parseAppProbes(settings.readinessProbe, settings.userPort), attempt, timing, clock);
+  return new Readiness(probes, attempt, timing, clock);
 }
 
 function createLimits(settings: SidecarSettings, clock: Clock): RequestLimits {
