@@ -1,24 +1,18 @@
-import { encodeStat, statContentType, toFeedKey, type FeedObject } from "@sluice/core";
-import { AdminServer, createLogger, createMetrics, WatchHub } from "@sluice/kit";
+import { encodeStat, statContentType, type FeedObject } from "@sluice/core";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bench, BenchOptions } from "./harness/bench.ts";
-import { findFreePort } from "./harness/free-port.ts";
 import { readProcessUsage } from "./harness/process-usage.ts";
-import { startProcess } from "./harness/started-process.ts";
 import type { Cell } from "./harness/table.ts";
-import { waitUntilServed } from "./harness/wait-until-served.ts";
+import { withAggregator } from "./subjects/served-aggregator.ts";
 
-const main = join(import.meta.dirname, "..", "packages", "aggregator", "src", "main.ts");
 const podsPerRevision = 3;
 const sizes = [0, 300, 1000] as const;
 const warmUpSeconds = 5;
 const leastSeconds = 10;
 const startIso = "2026-11-23T10:00:00.000Z";
-const log = createLogger({ name: "bench", level: "silent" });
 
 /** Every pod has an address of its own, so that each costs a connection, as it does in a cluster. */
 function* createFeed(revisions: number, statsPort: number): Iterable<FeedObject> {
@@ -76,39 +70,25 @@ async function measure(revisions: number, options: BenchOptions): Promise<readon
   pods.on("connection", () => sockets++);
   pods.listen(0, "0.0.0.0");
   await once(pods, "listening");
-  const hub = new WatchHub<FeedObject>();
-  for (const object of createFeed(revisions, (pods.address() as AddressInfo).port)) {
-    hub.set(toFeedKey(object), object);
-  }
-  hub.markListed();
-  const routes = hub.toRoutes("/v1/feed");
-  const server = new AdminServer({ address: "127.0.0.1", port: 0, log, metrics: createMetrics(), routes });
-  const feed = await server.listen();
-  const port = await findFreePort();
-  const environment = {
-    SLUICE_FEED: `http://127.0.0.1:${feed.port}/v1/feed`,
-    SLUICE_PORT: String(port),
-    SLUICE_LOG_LEVEL: "warn",
-  };
-  const child = startProcess({ command: process.execPath, args: [main], environment });
   try {
-    await waitUntilServed(`http://127.0.0.1:${port}/readyz`, child);
-    await delay(warmUpSeconds * 1000);
-    const before = { cpuMs: readProcessUsage(child.pid).cpuMs ?? Number.NaN, answered, sockets };
-    const startMs = performance.now();
-    await delay(Math.max(leastSeconds, options.seconds) * 1000);
-    const seconds = (performance.now() - startMs) / 1000;
-    const cpuMs = (readProcessUsage(child.pid).cpuMs ?? Number.NaN) - before.cpuMs;
-    return [
-      revisions * podsPerRevision,
-      (answered - before.answered) / seconds,
-      (cpuMs / seconds / 1000) * 100,
-      (sockets - before.sockets) / seconds,
-    ];
+    return await withAggregator(
+      createFeed(revisions, (pods.address() as AddressInfo).port),
+      async ({ pid }) => {
+        await delay(warmUpSeconds * 1000);
+        const before = { cpuMs: readProcessUsage(pid).cpuMs ?? Number.NaN, answered, sockets };
+        const startMs = performance.now();
+        await delay(Math.max(leastSeconds, options.seconds) * 1000);
+        const seconds = (performance.now() - startMs) / 1000;
+        const cpuMs = (readProcessUsage(pid).cpuMs ?? Number.NaN) - before.cpuMs;
+        return [
+          revisions * podsPerRevision,
+          (answered - before.answered) / seconds,
+          (cpuMs / seconds / 1000) * 100,
+          (sockets - before.sockets) / seconds,
+        ];
+      },
+    );
   } finally {
-    await child.stop();
-    hub.close();
-    await server.close();
     pods.closeAllConnections();
     pods.close();
   }

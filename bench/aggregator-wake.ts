@@ -1,23 +1,17 @@
-import { encodeStatBatch, toFeedKey, type FeedObject } from "@sluice/core";
-import { AdminServer, createLogger, createMetrics, WatchHub } from "@sluice/kit";
+import { encodeStatBatch, type FeedObject } from "@sluice/core";
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { Bench } from "./harness/bench.ts";
-import { findFreePort } from "./harness/free-port.ts";
 import { median } from "./harness/median.ts";
-import { startProcess } from "./harness/started-process.ts";
 import type { Cell } from "./harness/table.ts";
-import { waitUntilServed } from "./harness/wait-until-served.ts";
+import { withAggregator } from "./subjects/served-aggregator.ts";
 
-const main = join(import.meta.dirname, "..", "packages", "aggregator", "src", "main.ts");
 const revisions = 2000;
 const wakes = 1000;
 const warmUp = 100;
 const startIso = "2026-11-23T10:00:00.000Z";
-const log = createLogger({ name: "bench", level: "silent" });
 
 function createRevision(index: number): FeedObject {
   return {
@@ -84,31 +78,9 @@ async function measureWakes(port: number): Promise<readonly number[]> {
 }
 
 async function run(): Promise<readonly Cell[]> {
-  const hub = new WatchHub<FeedObject>();
-  for (let index = 0; index < revisions; index++) {
-    const revision = createRevision(index);
-    hub.set(toFeedKey(revision), revision);
-  }
-  hub.markListed();
-  const routes = hub.toRoutes("/v1/feed");
-  const server = new AdminServer({ address: "127.0.0.1", port: 0, log, metrics: createMetrics(), routes });
-  const feed = await server.listen();
-  const port = await findFreePort();
-  const environment = {
-    SLUICE_FEED: `http://127.0.0.1:${feed.port}/v1/feed`,
-    SLUICE_PORT: String(port),
-    SLUICE_LOG_LEVEL: "warn",
-  };
-  const child = startProcess({ command: process.execPath, args: [main], environment });
-  try {
-    await waitUntilServed(`http://127.0.0.1:${port}/readyz`, child);
-    const times = await measureWakes(port);
-    return [times.length, median(times), times[Math.floor(times.length * 0.99)], times.at(-1)];
-  } finally {
-    await child.stop();
-    hub.close();
-    await server.close();
-  }
+  const objects = Array.from({ length: revisions }, (_, index) => createRevision(index));
+  const times = await withAggregator(objects, async ({ port }) => await measureWakes(port));
+  return [times.length, median(times), times[Math.floor(times.length * 0.99)], times.at(-1)];
 }
 
 export const bench: Bench = {
