@@ -1,9 +1,10 @@
 import { once } from "node:events";
+import { createServer as createHttp2, type ServerHttp2Stream } from "node:http2";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { describe, expect, test } from "vitest";
 import { Harness } from "./support/activator-harness.ts";
 import { echo, type FakePod } from "./support/fake-pod.ts";
-import { makePod } from "./support/feed-objects.ts";
+import { makePod, makeRevision, makeService } from "./support/feed-objects.ts";
 
 /** A pod that refuses until told otherwise, after it has read what the client sends. */
 async function addRefusing(harness: Harness, hasToRead: boolean): Promise<FakePod> {
@@ -58,6 +59,111 @@ describe("a request that a sidecar refused", () => {
     await reply;
     const series = `sluice_activator_retries_total{namespace="default",revision="hello-00001",reason="queue-full"}`;
     expect(await harness.metric(series)).toBeGreaterThanOrEqual(1);
+  });
+});
+
+function retries(reason: string): string {
+  return `sluice_activator_retries_total{namespace="default",revision="hello-00001",reason="${reason}"}`;
+}
+
+describe("a pod whose probes succeed while its requests fail", () => {
+  test("sends a request round so often and no oftener, then the client hears why", async () => {
+    await using harness = await Harness.start({
+      settings: { SLUICE_MAX_RETRIES: "3" },
+      objects: [makeRevision({ protocol: "h2c" }), makeService()],
+    });
+    const pod = await harness.addPod();
+    // Nobody listens on the port that nobody may.
+    harness.feed.put(pod.toFeed({ ports: { main: pod.port, h2c: 1, stats: 1, metrics: 1, admin: 1 } }));
+    const reply = await harness.call();
+    expect([reply.status, reply.body]).toEqual([502, "cannot connect to the app\n"]);
+    expect(await harness.metric(retries("upstream-connect"))).toBe(3);
+    // The first address was asked, then the other one; each time it took a probe to come back.
+    expect(pod.probes).toBeGreaterThanOrEqual(4);
+  });
+
+  test("is asked ever more rarely, and the others serve", async () => {
+    await using harness = await Harness.start();
+    const liar = await harness.addPod("liar", (request) => request.socket.resetAndDestroy());
+    await harness.addPod("good");
+    await harness.untilMetric("sluice_activator_pods_healthy", (healthy) => healthy === 2);
+    const startMs = performance.now();
+    const statuses: number[] = [];
+    while (liar.requests.length < 4) statuses.push((await harness.call()).status);
+    const elapsedMs = performance.now() - startMs;
+    const lost = statuses.filter((status) => status !== 200);
+    expect(lost).toEqual(Array(4).fill(502));
+    // At once, then after 50, then after another 100 ms.
+    expect(elapsedMs).toBeGreaterThan(150);
+  });
+});
+
+describe("an app that speaks HTTP/2", () => {
+  /** Hands each stream to `onStream`, its number among the server's first. */
+  async function addHttp2Pod(
+    harness: Harness,
+    name: string,
+    onStream: (turn: number, stream: ServerHttp2Stream) => void,
+  ) {
+    const probes = await harness.addPod(name);
+    const server = createHttp2();
+    const state = { streams: 0 };
+    server.on("stream", (stream: ServerHttp2Stream) => {
+      stream.on("error", () => undefined);
+      onStream(++state.streams, stream);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const h2c = (server.address() as AddressInfo).port;
+    const pod = probes.toFeed({ ports: { main: probes.port, h2c, stats: 1, metrics: 1, admin: 1 } });
+    harness.feed.put(pod);
+    return { pod, state, close: () => server.close() };
+  }
+
+  test("that cannot be connected to: a body larger than is kept arrives at another pod whole or not at all", async () => {
+    await using harness = await Harness.start({
+      objects: [makeRevision({ protocol: "h2c" }), makeService()],
+    });
+    const body = "0123456789abcdef".repeat(60_000);
+    const reply = harness.call({ method: "POST", body });
+    await harness.untilHeld(1);
+    const dead = await harness.addPod("a");
+    harness.feed.put(dead.toFeed({ ports: { main: dead.port, h2c: 1, stats: 1, metrics: 1, admin: 1 } }));
+    await Promise.race([reply, harness.untilMetric(retries("upstream-connect"), (count) => count > 0)]);
+    const other = await addHttp2Pod(harness, "b", (_turn, stream) => answer(stream));
+    const { status, body: text } = await reply;
+    expect(status === 200 ? text === body : status).toBe(status === 200 ? true : 502);
+    other.close();
+  });
+
+  const answer = (stream: ServerHttp2Stream): void => {
+    stream.respond({ ":status": 200 });
+    stream.pipe(stream);
+  };
+
+  test.each<[string, (stream: ServerHttp2Stream) => void]>([
+    ["refuses the stream", (stream) => stream.close(7)],
+    ["goes away and names an earlier stream as its last", (stream) => stream.session?.goaway(0, 1)],
+    [
+      "goes away for an error and names an earlier stream as its last",
+      (stream) => stream.session?.goaway(2, 1),
+    ],
+  ])("one that %s did not begin the request, which goes to another pod", async (_, leave) => {
+    await using harness = await Harness.start({
+      objects: [makeRevision({ protocol: "h2c" }), makeService()],
+    });
+    const leaving = await addHttp2Pod(harness, "a", (turn, stream) =>
+      turn === 1 ? answer(stream) : leave(stream),
+    );
+    expect((await harness.call({ method: "POST", body: "first" })).body).toBe("first");
+    const reply = harness.call({ method: "POST", body: "second" });
+    while (leaving.state.streams < 2) await new Promise((resolve) => setImmediate(resolve));
+    harness.feed.put({ ...leaving.pod, terminating: true });
+    const other = await addHttp2Pod(harness, "b", (_turn, stream) => answer(stream));
+    const { status, body } = await reply;
+    expect([status, body, other.state.streams]).toEqual([200, "second", 1]);
+    leaving.close();
+    other.close();
   });
 });
 

@@ -46,6 +46,8 @@ describe("bounds of what is held", () => {
       "no pod became ready in time\n",
       "1",
     ]);
+    const series = `sluice_activator_hold_rejections_total{namespace="default",revision="hello-00001",bound="process-time"}`;
+    expect(await harness.metric(series)).toBe(1);
   });
 });
 
@@ -111,6 +113,16 @@ describe("the waiting page", () => {
     await harness.addPod();
     await harness.untilMetric("sluice_activator_pods_healthy", (healthy) => healthy === 1);
     expect((await harness.call(navigate)).body).toBe("hello\n");
+  });
+
+  test("is not shown for a revision that cannot start: who would wait hears why it is in vain", async () => {
+    const failure = { reason: "CrashLoopBackOff", message: "exited with code 1" };
+    await using harness = await Harness.start({ objects: [makeRevision({ failure }), service] });
+    const reply = await harness.call(navigate);
+    expect([reply.status, reply.body]).toEqual([
+      503,
+      "the revision cannot start: CrashLoopBackOff: exited with code 1\n",
+    ]);
   });
 
   test.each([

@@ -106,6 +106,15 @@ describe("PodProber", () => {
     expect(healthy).toEqual([tracker]);
   });
 
+  test("is quiet for as long as it is told, however urgent it is, and then as fast as ever", () => {
+    const { clock, prober, tracker, target, asked } = build({ isWaitedFor: true });
+    prober.start(tracker, target, 100);
+    clock.advance(50);
+    prober.hurry(tracker);
+    clock.advance(57);
+    expect(asked).toEqual([100, 101, 103, 107]);
+  });
+
   test.each([
     ["terminating", { terminating: true }],
     ["failed", { failure: { reason: "Crash", message: "gone" } }],

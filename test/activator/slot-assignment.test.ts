@@ -2,8 +2,12 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { assignSlots } from "../../packages/activator/src/slot-assignment.ts";
 
-function names(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `pod-${String(index).padStart(3, "0")}`);
+/** Named so that their order by name is not that by age. */
+function makePods(count: number): { name: string; startedAt: string }[] {
+  return Array.from({ length: count }, (_, index) => ({
+    name: `pod-${999 - index}`,
+    startedAt: new Date(index * 1000).toISOString(),
+  }));
 }
 
 function sum(shares: Map<string, number>): number {
@@ -11,14 +15,14 @@ function sum(shares: Map<string, number>): number {
 }
 
 test.each([
-  { pods: 5, limit: 1, count: 2, parts: [2, 3] },
+  { pods: 5, limit: 1, count: 2, parts: [3, 2] },
   { pods: 3, limit: 10, count: 2, parts: [15, 15] },
-  { pods: 10, limit: 1, count: 3, parts: [3, 3, 4] },
+  { pods: 10, limit: 1, count: 3, parts: [4, 3, 3] },
   { pods: 1, limit: 10, count: 5, parts: [2, 2, 2, 2, 2] },
   { pods: 1, limit: 1, count: 3, parts: [1, 1, 1] },
   { pods: 0, limit: 10, count: 2, parts: [0, 0] },
 ])("$count activators share $pods pods of $limit as $parts", ({ pods, limit, count, parts }) => {
-  const shares = parts.map((_, index) => sum(assignSlots(names(pods), limit, index, count)));
+  const shares = parts.map((_, index) => sum(assignSlots(makePods(pods), limit, index, count)));
   expect(shares).toEqual(parts);
 });
 
@@ -27,14 +31,14 @@ test.each([
   { limit: 7, index: -1, count: 3, slots: 7 },
   { limit: 0, index: 1, count: 3, slots: Number.POSITIVE_INFINITY },
 ])("every pod is usable whole: %o", ({ limit, index, count, slots }) => {
-  expect([...assignSlots(names(3), limit, index, count).values()]).toEqual([slots, slots, slots]);
+  expect([...assignSlots(makePods(3), limit, index, count).values()]).toEqual([slots, slots, slots]);
 });
 
 /** What each activator gets, and what is given away of each pod. */
 function shareOut(pods: number, limit: number, count: number) {
   const total = new Map<string, number>();
   const parts = Array.from({ length: count }, (_, index) => {
-    const shares = assignSlots(names(pods), limit, index, count);
+    const shares = assignSlots(makePods(pods), limit, index, count);
     for (const [pod, slots] of shares) total.set(pod, (total.get(pod) ?? 0) + slots);
     return sum(shares);
   });
@@ -63,6 +67,34 @@ test("with fewer slots than activators everybody has one", () => {
     fc.property(...sizes, (pods, limit, count) => {
       fc.pre(pods * limit < count);
       expect(shareOut(pods, limit, count).parts).toEqual(Array(count).fill(1));
+    }),
+  );
+});
+
+test("a pod that comes moves nobody else's slots", () => {
+  fc.assert(
+    fc.property(...sizes, (pods, limit, count) => {
+      fc.pre(pods * limit >= count);
+      for (let index = 0; index < count; index++) {
+        const before = assignSlots(makePods(pods), limit, index, count);
+        const after = assignSlots(makePods(pods + 1).toReversed(), limit, index, count);
+        for (const { name } of makePods(pods)) expect(after.get(name)).toBe(before.get(name));
+      }
+    }),
+  );
+});
+
+test("a pod that goes moves at most one slot of each other pod from or to an activator", () => {
+  fc.assert(
+    fc.property(...sizes, fc.nat(), (pods, limit, count, pick) => {
+      fc.pre((pods - 1) * limit >= count);
+      const left = makePods(pods).toSpliced(pick % pods, 1);
+      for (let index = 0; index < count; index++) {
+        const before = assignSlots(makePods(pods), limit, index, count);
+        const after = assignSlots(left, limit, index, count);
+        for (const { name } of left)
+          expect(Math.abs((after.get(name) ?? 0) - (before.get(name) ?? 0))).toBeLessThanOrEqual(1);
+      }
     }),
   );
 });

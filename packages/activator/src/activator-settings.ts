@@ -161,6 +161,15 @@ export const activatorSettings = defineSettings({
     min: 0,
     summary: "How long a request may wait for a pod; 0 leaves it to the revision's own timeouts.",
   },
+  maxRetries: {
+    variable: "SLUICE_MAX_RETRIES",
+    kind: "integer",
+    default: 10,
+    min: 0,
+    unit: "retries",
+    summary:
+      "How often a request that never reached an app goes to yet another pod because one was broken; waiting for a slot of a pod that is full does not count.",
+  },
   propagationWaitMs: {
     variable: "SLUICE_PROPAGATION_WAIT",
     kind: "durationMs",

@@ -1,6 +1,7 @@
 import type { Clock, ObjectKey, Pod, Revision } from "@sluice/core";
 import { RequestLimits } from "@sluice/dataplane";
 import type { Milestones } from "./cold-start.ts";
+import { decideQuarantine } from "./failover.ts";
 import type { PodProber, ProbeTarget } from "./pod-prober.ts";
 import { isWanted, type PodTracker } from "./pod-tracker.ts";
 import type { RevisionMetrics } from "./revision-metrics.ts";
@@ -84,10 +85,16 @@ export class ActiveRevision implements ProbeTarget {
     if (tracker !== undefined) this.#drop(tracker);
   }
 
-  /** A request found out that the pod does not work; it is asked again until it does. */
+  /** A request found out that the pod does not work; it is asked until it does. Others that find out the same add nothing. */
   eject(tracker: PodTracker): void {
+    if (!tracker.isHealthy) return;
     this.throttler.markFailed(tracker);
-    this.#options.prober.start(tracker, this);
+    this.#options.prober.start(tracker, this, decideQuarantine(tracker.failures++));
+  }
+
+  /** No pod works yet, and nothing says that none will. */
+  get isStarting(): boolean {
+    return this.throttler.healthyPods === 0 && !this.throttler.hasFailed;
   }
 
   isWaitedFor(): boolean {

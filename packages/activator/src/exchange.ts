@@ -17,7 +17,9 @@ import type { ActiveRevision } from "./active-revision.ts";
 import { toPhases, toServerTiming } from "./cold-start.ts";
 import type { ConcurrencyReporter } from "./concurrency-reporter.ts";
 import { answerRequestError } from "./error-response.ts";
+import { decideBlame, type Blame } from "./failover.ts";
 import { isGrpc } from "./grpc-error.ts";
+import { toHoldError } from "./hold-budget.ts";
 import type { Waiter } from "./hold-queue.ts";
 import type { ExchangeRequest, PodForwarder } from "./pod-forwarder.ts";
 import type { PodTracker } from "./pod-tracker.ts";
@@ -29,6 +31,8 @@ export interface ExchangeContext {
   readonly reporter: ConcurrencyReporter;
   readonly forwarder: PodForwarder;
   readonly hasServerTiming: boolean;
+  /** How often a request may go to yet another pod because the one before was broken. */
+  readonly maxRetries: number;
   /** Absent when holding is limited by the revision's own timeouts alone. */
   readonly holdLimit: DeadlineQueue<"hold"> | undefined;
   /** For the annotations of the service that the revision belongs to. */
@@ -41,8 +45,6 @@ export interface ExchangeContext {
 
 type State = "new" | "held" | "forwarding" | "over";
 
-/** A pod that says it is full although we had a slot is asked again after this long. */
-const fullPauseMs = 20;
 /** What a request that was held may weigh beyond its head: Node reads no further than this ahead of us. */
 const maxBufferedBodyBytes = 128 * 1024;
 
@@ -54,6 +56,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   previous: Waiter | undefined;
   next: Waiter | undefined;
   isHeld = false;
+  turn = 0;
   /** The two sides talk past us. */
   isUpgraded = false;
   readonly client: ClientSide;
@@ -75,6 +78,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   #pod: PodTracker | undefined;
   #forwarding: Forwarding | undefined;
   #attempt = 0;
+  #retries = 0;
   #status = 0;
 
   constructor(
@@ -108,7 +112,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     client.listen(this);
     this.#limits = active.limits;
     this.#deadlines = active.limits.start(this);
-    if (active.throttler.healthyPods === 0 && this.#answerWithPage()) return;
+    if (active.isStarting && this.#answerWithPage()) return;
     active.throttler.submit(this);
     if (this.#state === "new") this.#hold();
   }
@@ -173,6 +177,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
 
   onResponseHead(status: number, headers: string[]): void {
     this.#status = status;
+    if (this.#pod !== undefined) this.active.throttler.noteAnswer(this.#pod);
     const { hasServerTiming } = this.#context;
     if (!this.#wasCold && !(this.#wasHeld && hasServerTiming)) return;
     const phases = toPhases(this.#heldAt, this.active.milestones, this.#context.clock.now());
@@ -183,6 +188,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   onUpgraded(): void {
     this.#status = 101;
     this.isUpgraded = true;
+    if (this.#pod !== undefined) this.active.throttler.noteAnswer(this.#pod);
   }
 
   onForwarded(failure: ForwardFailure | undefined): void {
@@ -191,13 +197,22 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
       this.#finish(this.#status);
       return;
     }
-    this.#blamePod(failure.error);
-    const isRetryable = failure.error.retry === "other-pod" && !failure.mayHaveReachedApp;
-    if (isRetryable && !this.client.isHeadSent) this.#retry(failure.error);
+    const blame = decideBlame(failure.error);
+    this.#blamePod(blame);
+    if (this.#mayRetry(failure, blame)) this.#retry(failure.error);
     else this.#fail(failure.error);
   }
 
-  /** The request provably never reached an app. */
+  /**
+   * The request provably never reached an app. Waiting for a slot is what it was held for, so being sent back by a pod that
+   * is full only costs time; pods that are broken must not send it round for ever.
+   */
+  #mayRetry({ error, mayHaveReachedApp }: ForwardFailure, blame: Blame): boolean {
+    const { isHeadSent, isBodyTouched } = this.client;
+    if (error.retry !== "other-pod" || mayHaveReachedApp || isHeadSent || isBodyTouched) return false;
+    return blame === "full" || ++this.#retries <= this.#context.maxRetries;
+  }
+
   #retry(error: SluiceError): void {
     this.active.metrics.countRetry(error.code);
     this.#leavePod();
@@ -207,11 +222,10 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   }
 
   /** Before the slot is given back, so that the next request does not meet the same. */
-  #blamePod(error: SluiceError): void {
+  #blamePod(blame: Blame): void {
     if (this.#pod === undefined) return;
-    if (error.code === "queue-full" || isOwnShortage(error.cause))
-      this.active.throttler.pause(this.#pod, fullPauseMs);
-    else if (ejectingCodes.has(error.code)) this.active.eject(this.#pod);
+    if (blame === "full") this.active.throttler.noteFull(this.#pod);
+    else if (blame === "broken") this.active.eject(this.#pod);
   }
 
   onClientDrain(): void {
@@ -229,6 +243,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     if (this.#state === "over") return;
     const wasWaiting = this.active.throttler.cancel(this);
     this.#forwarding?.cancel();
+    if (wasWaiting && kind === "hold") this.active.metrics.countRejection("process-time");
     if (wasWaiting) this.#fail(this.#toWaitError(kind));
     else if (!this.isUpgraded && this.client.isOpenEnded) {
       // As Knative ends a body of unknown length: the text says that it is not whole (reference §1.6).
@@ -239,9 +254,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
 
   #toWaitError(kind: LimitKind | "hold"): SluiceError {
     if (!this.#context.isAutoscalerReachable()) return new SluiceError("autoscaler-unreachable");
-    return kind === "hold"
-      ? new SluiceError("hold-limit", "no pod became ready in time", { isPublic: true })
-      : new SluiceError("activator-request-timeout");
+    return kind === "hold" ? toHoldError("process-time") : new SluiceError("activator-request-timeout");
   }
 
   #fail(error: SluiceError): void {
@@ -268,19 +281,4 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     this.#leavePod();
     this.#context.onOver(this);
   }
-}
-
-const ejectingCodes: ReadonlySet<string> = new Set(["upstream-connect", "upstream-reset", "closing"]);
-
-/** This process ran out of files, ports or buffers: no pod is to blame. */
-const shortageCodes: ReadonlySet<unknown> = new Set([
-  "EMFILE",
-  "ENFILE",
-  "EADDRNOTAVAIL",
-  "ENOBUFS",
-  "ENOMEM",
-]);
-
-function isOwnShortage(cause: unknown): boolean {
-  return cause instanceof Error && "code" in cause && shortageCodes.has(cause.code);
 }

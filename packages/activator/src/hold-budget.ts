@@ -6,7 +6,12 @@ export interface HoldLimits {
 }
 
 /** Which bound a request would break: what the client reads and the metric counts. */
-export type HoldBound = "revision-requests" | "revision-bytes" | "process-requests" | "process-bytes";
+export type HoldBound =
+  | "revision-requests"
+  | "revision-bytes"
+  | "process-requests"
+  | "process-bytes"
+  | "process-time";
 
 interface Held {
   readonly length: number;
@@ -58,6 +63,7 @@ const boundBodies: Readonly<Record<HoldBound, string>> = {
   "revision-bytes": "requests that wait for this revision take too much memory",
   "process-requests": "too many requests wait in this activator",
   "process-bytes": "requests that wait in this activator take too much memory",
+  "process-time": "no pod became ready in time",
 };
 
 export function toHoldError(bound: HoldBound): SluiceError {

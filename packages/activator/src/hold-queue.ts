@@ -9,6 +9,8 @@ export interface Waiter {
   previous: Waiter | undefined;
   next: Waiter | undefined;
   isHeld: boolean;
+  /** Counts up from request to request of a revision: who came first goes first. */
+  turn: number;
   /** What holding it costs in memory. */
   readonly heldBytes: number;
   /** A slot of this pod is the request's until `release`. */
@@ -40,12 +42,16 @@ export class HoldQueue {
     this.#add(waiter);
   }
 
-  /** For a request that had a pod and comes back: it is older than all that wait. */
-  unshift(waiter: Waiter): void {
-    waiter.next = this.#first;
-    if (this.#first === undefined) this.#last = waiter;
-    else this.#first.previous = waiter;
-    this.#first = waiter;
+  /** For a request that had a pod and comes back: it goes before all that came later, which is most often everybody. */
+  putBack(waiter: Waiter): void {
+    let next = this.#first;
+    while (next !== undefined && next.turn < waiter.turn) next = next.next;
+    if (next === undefined) return this.push(waiter);
+    waiter.next = next;
+    waiter.previous = next.previous;
+    if (next.previous === undefined) this.#first = waiter;
+    else next.previous.next = waiter;
+    next.previous = waiter;
     this.#add(waiter);
   }
 

@@ -27,6 +27,8 @@ interface ProbeLoop {
   failures: number;
   /** Since when this loop has been polling as fast as it may. */
   urgentSinceMs: number;
+  /** Before this nobody asks, however urgent it is. */
+  quietUntilMs: number;
   isAsking: boolean;
   cancelTimer: CancelTimer | undefined;
 }
@@ -59,19 +61,22 @@ export class PodProber {
     return this.#loops.size;
   }
 
-  /** Harmless for a pod that is healthy, not wanted, or being probed already. */
-  start(tracker: PodTracker, target: ProbeTarget): void {
+  /** The first probe comes after `quietMs`. Harmless for a pod that is healthy, not wanted, or being probed already. */
+  start(tracker: PodTracker, target: ProbeTarget, quietMs = 0): void {
     if (tracker.isHealthy || !isWanted(tracker) || this.#loops.has(tracker)) return;
+    const { clock } = this.#options;
     const loop: ProbeLoop = {
       tracker,
       target,
       failures: 0,
-      urgentSinceMs: this.#options.clock.monotonic(),
+      urgentSinceMs: clock.monotonic(),
+      quietUntilMs: clock.monotonic() + quietMs,
       isAsking: false,
       cancelTimer: undefined,
     };
     this.#loops.set(tracker, loop);
-    this.#ask(loop);
+    if (quietMs === 0) this.#ask(loop);
+    else loop.cancelTimer = clock.setTimer(() => this.#ask(loop), quietMs);
   }
 
   /** Somebody began to wait, or the platform said something new: what is probed slowly is probed now. */
@@ -79,8 +84,9 @@ export class PodProber {
     const loop = this.#loops.get(tracker);
     if (loop === undefined) return;
     loop.failures = 0;
-    loop.urgentSinceMs = this.#options.clock.monotonic();
-    if (!loop.isAsking) this.#ask(loop);
+    const nowMs = this.#options.clock.monotonic();
+    loop.urgentSinceMs = Math.max(nowMs, loop.quietUntilMs);
+    if (!loop.isAsking && nowMs >= loop.quietUntilMs) this.#ask(loop);
   }
 
   stop(tracker: PodTracker): void {

@@ -10,6 +10,9 @@ export interface PodTracker {
   healthySinceMs: number;
   /** Set while the pod refuses requests although it is healthy: full of others' requests. */
   isPaused: boolean;
+  /** Times in a row that it refused as full, and that it failed requests, without an answer in between. */
+  refusals: number;
+  failures: number;
   /** No longer in the feed; waits for its last request to end. */
   isGone: boolean;
   /** Slots that are ours; see `assignSlots`. */
@@ -29,6 +32,8 @@ export function createPodTracker(pod: Pod): PodTracker {
     isHealthy: false,
     healthySinceMs: 0,
     isPaused: false,
+    refusals: 0,
+    failures: 0,
     isGone: false,
     slots: 0,
     inFlight: 0,

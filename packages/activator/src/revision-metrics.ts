@@ -120,7 +120,7 @@ export class ActivatorMetrics {
     });
     this.rejections = new Counter({
       name: "sluice_activator_hold_rejections_total",
-      help: "Requests that were not held because of a bound.",
+      help: "Requests that were not held, or no longer, because of a bound.",
       labelNames: [...revisionLabels, "bound"],
       registers,
     });

@@ -1,4 +1,5 @@
 import { SluiceError, type Clock, type Failure, type Pod } from "@sluice/core";
+import { decidePause } from "./failover.ts";
 import { toHoldError, type HoldBound, type HoldBudget } from "./hold-budget.ts";
 import { HoldQueue, type Waiter } from "./hold-queue.ts";
 import { pickPod } from "./pick-pod.ts";
@@ -43,6 +44,7 @@ export class RevisionThrottler {
   #failure: Failure | undefined;
   #healthyPods = 0;
   #inFlight = 0;
+  #turns = 0;
   #isDraining = false;
 
   constructor(containerConcurrency: number, options: ThrottlerOptions) {
@@ -58,6 +60,11 @@ export class RevisionThrottler {
   /** Requests that have a pod now. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** The platform says that no pod can start. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
   }
 
   get healthyPods(): number {
@@ -80,6 +87,7 @@ export class RevisionThrottler {
 
   /** Calls `grant` or `refuse` of the waiter, now or later, and never both, unless `cancel` comes first. */
   submit(waiter: Waiter): void {
+    waiter.turn = ++this.#turns;
     if (this.#queue.length === 0) {
       const pod = pickPod(this.#open, this.#options.clock.monotonic(), this.#options.random);
       if (pod !== undefined) return this.#grant(waiter, pod);
@@ -183,9 +191,18 @@ export class RevisionThrottler {
     this.#assign();
   }
 
-  /** The pod is full although we had a slot: others use it too. It is asked again after `forMs`. */
-  pause(tracker: PodTracker, forMs: number): void {
-    if (tracker.isPaused) return;
+  /** The pod answered a request. */
+  noteAnswer(tracker: PodTracker): void {
+    tracker.refusals = 0;
+    tracker.failures = 0;
+  }
+
+  /** The pod is full although we had a slot: others use it too. It is asked again a little later. */
+  noteFull(tracker: PodTracker): void {
+    if (!tracker.isPaused) this.#pause(tracker, decidePause(tracker.refusals++));
+  }
+
+  #pause(tracker: PodTracker, forMs: number): void {
     tracker.isPaused = true;
     this.#refresh(tracker);
     this.#options.clock.setTimer(() => {
@@ -196,8 +213,8 @@ export class RevisionThrottler {
     }, forMs);
   }
 
-  #hold(waiter: Waiter, isOldest: boolean): void {
-    if (isOldest) this.#queue.unshift(waiter);
+  #hold(waiter: Waiter, isBack: boolean): void {
+    if (isBack) this.#queue.putBack(waiter);
     else this.#queue.push(waiter);
     this.#options.budget.take(waiter.heldBytes);
     if (this.#queue.length === 1) this.#options.onWaiting?.();
@@ -225,7 +242,7 @@ export class RevisionThrottler {
         const pod = pickPod(this.#open, this.#options.clock.monotonic(), this.#options.random);
         const waiter = pod === undefined ? undefined : this.#shift();
         if (pod === undefined || waiter === undefined) break;
-        if (this.#limit === 0 && ++pod.burst >= burstSize) this.pause(pod, burstPauseMs);
+        if (this.#limit === 0 && ++pod.burst >= burstSize) this.#pause(pod, burstPauseMs);
         this.#grant(waiter, pod);
       }
     } finally {
@@ -238,7 +255,7 @@ export class RevisionThrottler {
     const healthy = [...this.#pods.values()].filter((tracker) => tracker.isHealthy);
     const { index, count } = this.#membership;
     const shares = assignSlots(
-      healthy.map((tracker) => tracker.name),
+      healthy.map((tracker) => tracker.pod),
       this.#limit,
       index,
       count,

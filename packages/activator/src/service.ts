@@ -146,6 +146,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     findUnready,
     nextPoint: createPointSequence(random()),
     hasServerTiming: settings.serverTiming,
+    maxRetries: settings.maxRetries,
     holdLimit: settings.maxHoldMs > 0 ? new DeadlineQueue("hold", settings.maxHoldMs, clock) : undefined,
     findService: ({ namespace, service }) => routes.service(toKey({ namespace, name: service })),
     isAutoscalerReachable: () => sender.openConnections > 0,

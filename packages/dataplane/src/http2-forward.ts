@@ -164,7 +164,8 @@ export class Http2Forward implements Forwarding {
   }
 
   get #isSent(): boolean {
-    return this.#shared?.isConnected === true;
+    const { isConnected = false, lastStream = 0 } = this.#shared ?? {};
+    return isConnected && (this.#stream?.id ?? 0) <= lastStream;
   }
 
   #finish(failure: ForwardFailure | undefined): void {

@@ -12,6 +12,8 @@ export interface SharedSession {
   readonly session: ClientHttp2Session;
   /** The app took the connection. Before that nothing can have reached it. */
   isConnected: boolean;
+  /** The last stream that a GOAWAY names: later ones were not acted on and will not be (RFC 9113 §6.8). */
+  lastStream: number;
   streams: number;
 }
 
@@ -59,7 +61,7 @@ export class Http2Sessions {
     const session = process
       .getBuiltinModule("node:http2")
       .connect(`http://${authority}`, { settings: { enablePush: false } });
-    const shared: SharedSession = { session, isConnected: false, streams: 0 };
+    const shared: SharedSession = { session, isConnected: false, lastStream: Infinity, streams: 0 };
     const timer = setTimeout(() => session.destroy(), this.#options.connectTimeoutMs);
     session
       .on("connect", () => {
@@ -68,7 +70,10 @@ export class Http2Sessions {
       })
       // Streams hear of their session's error themselves.
       .on("error", () => undefined)
-      .on("goaway", () => this.#forget(authority, shared))
+      .on("goaway", (_code, lastStream) => {
+        shared.lastStream = lastStream;
+        this.#forget(authority, shared);
+      })
       .on("close", () => {
         clearTimeout(timer);
         this.#forget(authority, shared);

@@ -7,6 +7,7 @@ export class FakeWaiter implements Waiter {
   previous: Waiter | undefined;
   next: Waiter | undefined;
   isHeld = false;
+  turn = 0;
   readonly heldBytes: number;
   readonly id: number;
   pod: PodTracker | undefined;
