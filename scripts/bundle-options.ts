@@ -3,26 +3,16 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 
-/** Parts of libraries that the sidecar never uses and that would load TLS, clusters and fetch when it starts. */
+/** Parts of libraries that the sidecar never uses and that would load TLS and clusters when it starts. */
 const unused: readonly RegExp[] = [
-  // The pool speaks HTTP/1.1 only.
-  /undici\/lib\/dispatcher\/client-h2\.js$/,
   // Prometheus comes to us; there is one process; the process's figures are our own.
   /prom-client\/lib\/(?:pushgateway|cluster|defaultMetrics)\.js$/,
 ];
 
-/**
- * Leaves out what only costs time at the start: of undici, whose front door loads fetch, caches and mocks, the pool alone is
- * taken, and the parts above become a function that says so.
- */
+/** Leaves out what only costs time at the start: the parts above become a function that says so. */
 const leanLibraries: Plugin = {
   name: "lean-libraries",
   setup(bundler) {
-    bundler.onResolve({ filter: /^undici$/ }, () => ({ path: "pool", namespace: "pool-of-undici" }));
-    bundler.onLoad({ filter: /.*/, namespace: "pool-of-undici" }, () => ({
-      contents: 'export { default as Pool } from "undici/lib/dispatcher/pool.js";',
-      resolveDir: root,
-    }));
     for (const filter of unused) {
       bundler.onLoad({ filter }, ({ path }) => ({
         contents: `module.exports = () => { throw new Error(${JSON.stringify(`${path.split("/node_modules/").at(-1)} is not in this bundle`)}); };`,

@@ -81,9 +81,7 @@ describe("headers on their way to the app", () => {
       { host: "greeter.example", "k-network-probe": "queue", ...peer },
     ],
   ])("%s", async (_promise, sent, expected) => {
-    const { connection, ...seen } = await seenByApp(sent);
-    expect(seen).toEqual(expected);
-    expect(connection).toBe("keep-alive");
+    expect(await seenByApp(sent)).toEqual(expected);
   });
 
   test("a peer that is not trusted cannot speak internal headers", async () => {
@@ -94,7 +92,6 @@ describe("headers on their way to the app", () => {
     expect(seen).toEqual({
       host: "greeter.example",
       "x-forwarded-for": "127.0.0.1",
-      connection: "keep-alive",
     });
   });
 

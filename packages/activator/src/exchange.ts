@@ -39,6 +39,8 @@ export interface ExchangeContext {
   readonly findService: (revision: Revision) => Service | undefined;
   /** Whether anybody who decides about scale can be reached. */
   readonly isAutoscalerReachable: () => boolean;
+  /** The process is leaving: connections are not kept. */
+  readonly isDraining: () => boolean;
   readonly onBegin: (exchange: Exchange) => void;
   readonly onOver: (exchange: Exchange) => void;
 }
@@ -178,7 +180,8 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
   onResponseHead(status: number, headers: string[]): void {
     this.#status = status;
     if (this.#pod !== undefined) this.active.throttler.noteAnswer(this.#pod);
-    const { hasServerTiming } = this.#context;
+    const { hasServerTiming, isDraining } = this.#context;
+    if (isDraining()) this.client.closeAfterwards();
     if (!this.#wasCold && !(this.#wasHeld && hasServerTiming)) return;
     const phases = toPhases(this.#heldAt, this.active.milestones, this.#context.clock.now());
     if (this.#wasCold) this.active.metrics.observePhases(phases);

@@ -42,8 +42,6 @@ export interface PipelineContext extends ExchangeContext {
   readonly nextPoint: () => number;
   /** Why this activator should get no traffic; undefined when it should. */
   readonly findUnready: () => string | undefined;
-  /** The process is leaving: connections are not kept. */
-  readonly isDraining: () => boolean;
   readonly onUnrouted: () => void;
   /** The feed has been read once, so a host that is not in the routes does not exist. */
   readonly isRouted: () => boolean;

@@ -1,10 +1,8 @@
-import type { Agent } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock, Pod, Revision } from "@sluice/core";
 import {
-  DispatchForward,
+  Http1Forward,
   Http2Forward,
-  NodeForward,
   toAuthority,
   UpgradeForward,
   type ClientSide,
@@ -31,11 +29,9 @@ export interface PodForwarderOptions {
   readonly pools: UpstreamPools;
   /** For pods whose app speaks HTTP/2. */
   readonly sessions: Http2Sessions;
-  /** For what `dispatch` cannot send. */
-  readonly agent: Agent;
 }
 
-/** Sends requests to pods: by the fast way where it can, by the thorough one where it must, over HTTP/2 where the app speaks that. */
+/** Sends requests to pods, over HTTP/2 where the app speaks that. */
 export class PodForwarder {
   readonly #options: PodForwarderOptions;
 
@@ -52,7 +48,7 @@ export class PodForwarder {
     { address, ports }: Pod,
     protocol: Revision["protocol"],
   ): Forwarding {
-    const { head, upgrade, headers, path, hasBody } = request;
+    const { head, upgrade, headers } = request;
     const isHttp2 = protocol === "h2c" && upgrade === undefined;
     const target = { address, port: isHttp2 ? (ports.h2c ?? ports.main) : ports.main };
     headers.length = headerCount;
@@ -67,14 +63,9 @@ export class PodForwarder {
       forward.start(target, request, head.trailer !== undefined);
       return forward;
     }
-    if (head.expect !== undefined || head.trailer !== undefined || path === "*") {
-      const forward = new NodeForward(client, observer, this.#options.clock, true);
-      const expectsContinue = head.expect !== undefined && hasBody;
-      forward.start(this.#options.agent, target, { ...request, expectsContinue, trailer: head.trailer });
-      return forward;
-    }
-    const forward = new DispatchForward(client, observer, true);
-    forward.start(this.#options.pools.get(target), request);
+    const { pools, clock } = this.#options;
+    const forward = new Http1Forward(client, observer, pools.get(target), request, clock, true);
+    forward.start();
     return forward;
   }
 }

@@ -2,11 +2,18 @@ import {
   headerNames,
   probeTargets,
   probeUserAgentPrefixes,
-  SluiceError,
   type CancelTimer,
   type Clock,
 } from "@sluice/core";
-import { toAuthority, type Dispatcher, type UpstreamPools } from "@sluice/dataplane";
+import {
+  toAuthority,
+  type ConnectionUser,
+  type ConnectionWaiter,
+  type ResponseHead,
+  type UpstreamConnection,
+  type UpstreamPool,
+  type UpstreamPools,
+} from "@sluice/dataplane";
 import type { ProbePod } from "./pod-prober.ts";
 
 const expectedBody: string = probeTargets.queue;
@@ -18,70 +25,84 @@ const expectedBody: string = probeTargets.queue;
 export function createPodProbe(pools: UpstreamPools, clock: Clock): ProbePod {
   return (tracker, timeoutMs, done) => {
     const target = { address: tracker.pod.address, port: tracker.pod.ports.main };
-    const probe = new RunningProbe(done);
+    const probe = new RunningProbe(pools.get(target), toAuthority(target), done);
     probe.cancelTimer = clock.setTimer(() => probe.expire(), timeoutMs);
-    pools.get(target).dispatch(
-      {
-        method: "GET",
-        path: "/healthz",
-        headers: [
-          "Host",
-          toAuthority(target),
-          "User-Agent",
-          probeUserAgentPrefixes[1],
-          headerNames.networkProbe,
-          probeTargets.queue,
-        ],
-      },
-      probe,
-    );
+    probe.start();
   };
 }
 
-class RunningProbe implements Dispatcher.DispatchHandler {
+class RunningProbe implements ConnectionWaiter, ConnectionUser {
   cancelTimer: CancelTimer | undefined;
+  readonly #pool: UpstreamPool;
+  readonly #host: string;
   #done: ((isHealthy: boolean) => void) | undefined;
-  #controller: Dispatcher.DispatchController | undefined;
+  #connection: UpstreamConnection | undefined;
   #status = 0;
   #body = "";
 
-  constructor(done: (isHealthy: boolean) => void) {
+  constructor(pool: UpstreamPool, host: string, done: (isHealthy: boolean) => void) {
+    this.#pool = pool;
+    this.#host = host;
     this.#done = done;
   }
 
+  start(): void {
+    this.#pool.take(this);
+  }
+
   expire(): void {
-    const error = new SluiceError("upstream-connect", "the probe took too long");
-    this.#controller?.abort(error);
+    this.#pool.leave(this);
+    this.#giveUp();
+  }
+
+  onConnection(connection: UpstreamConnection): void {
+    this.#connection = connection;
+    connection.send(this, toProbeText(this.#host), false, false);
+  }
+
+  onConnectFailed(): void {
     this.#settle(false);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    // The time was over before there was a connection.
-    if (this.#done === undefined) controller.abort(new SluiceError("upstream-connect"));
+  onInformation(): void {}
+
+  onHead(head: ResponseHead): void {
+    this.#status = head.status;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
-    this.#status = status;
+  onData(piece: Buffer): boolean {
+    this.#body += piece.toString("latin1");
+    if (this.#body.length > expectedBody.length) this.#giveUp();
+    return false;
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#body += chunk.toString("latin1");
-    if (this.#body.length > expectedBody.length) controller.abort(new SluiceError("upstream-invalid"));
-  }
-
-  onResponseEnd(): void {
+  onComplete(): void {
     this.#settle(this.#status === 200 && this.#body === expectedBody);
   }
 
-  onResponseError(): void {
+  onDrain(): void {}
+
+  onLost(): void {
+    this.#settle(false);
+  }
+
+  #giveUp(): void {
+    this.#connection?.destroy();
     this.#settle(false);
   }
 
   #settle(isHealthy: boolean): void {
     this.cancelTimer?.();
+    this.#connection = undefined;
     const done = this.#done;
     this.#done = undefined;
     done?.(isHealthy);
   }
+}
+
+function toProbeText(host: string): string {
+  return (
+    `GET /healthz HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: ${probeUserAgentPrefixes[1]}\r\n` +
+    `${headerNames.networkProbe}: ${probeTargets.queue}\r\n\r\n`
+  );
 }

@@ -1,4 +1,3 @@
-import { Agent } from "node:http";
 import { systemClock, toKey, type CancelTimer, type Clock, type FeedObject } from "@sluice/core";
 import { DeadlineQueue, Http2Sessions, UpstreamPools } from "@sluice/dataplane";
 import {
@@ -69,17 +68,18 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
       maxBytes: settings.maxHeldBytesPerRevision,
     },
   });
-  const pools = new UpstreamPools({
-    connectionsPerTarget: 0,
-    connectTimeoutMs: settings.connectTimeoutMs,
-    idleTimeoutMs: settings.idleTimeoutMs,
-    maxHeadBytes: headBytesFromPods,
-  });
+  const pools = new UpstreamPools(
+    {
+      connectTimeoutMs: settings.connectTimeoutMs,
+      idleTimeoutMs: settings.idleTimeoutMs,
+      maxHeadBytes: headBytesFromPods,
+    },
+    clock,
+  );
   const sessions = new Http2Sessions({
     connectTimeoutMs: settings.connectTimeoutMs,
     maxStreams: streamsPerConnection,
   });
-  const agent = new Agent({ keepAlive: true, timeout: settings.idleTimeoutMs });
   const prober = new PodProber({
     clock,
     probe: createPodProbe(pools, clock),
@@ -140,7 +140,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
   const context: PipelineContext = {
     clock,
     reporter,
-    forwarder: new PodForwarder({ clock, pools, sessions, agent }),
+    forwarder: new PodForwarder({ clock, pools, sessions }),
     routes,
     revisions,
     findUnready,
@@ -241,8 +241,8 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
         reporter.report(Math.floor(clock.now() / 1000) + 1);
         sender.close();
         sessions.close();
-        agent.destroy();
-        await Promise.all([feed.close(), pools.close(), admin.close()]);
+        pools.close();
+        await Promise.all([feed.close(), admin.close()]);
       },
     },
   ];

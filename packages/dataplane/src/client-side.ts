@@ -26,7 +26,10 @@ export interface ClientSide {
   flushHead(): void;
   /** False asks the caller to wait for `onClientDrain`. */
   write(chunk: Uint8Array): boolean;
-  end(chunk?: Uint8Array, trailers?: string[]): void;
+  /** Ends the answer. A text has a character per byte; it may leave in one write with the head. */
+  end(chunk?: Uint8Array | string, trailers?: string[]): void;
+  /** Nothing that was handed over waits here any more: its memory may be used anew. */
+  readonly isFlushed: boolean;
   /** The connection is not to be used again after this exchange, where the protocol says so by exchange. */
   closeAfterwards(): void;
   /** Breaks the exchange off, so that the client sees that the answer is not whole. */

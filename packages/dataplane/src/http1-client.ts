@@ -3,7 +3,6 @@ import type { Readable } from "node:stream";
 import type { ClientListener, ClientSide } from "./client-side.ts";
 import { BodySource } from "./body-source.ts";
 
-const maxJoinedBytes = 4096;
 const maxWaitingBytes = 256 * 1024;
 
 /**
@@ -35,6 +34,10 @@ export class Http1Client implements ClientSide {
 
   get isOpenEnded(): boolean {
     return this.response.headersSent && this.response.chunkedEncoding && !this.response.writableEnded;
+  }
+
+  get isFlushed(): boolean {
+    return this.response.writableLength === 0;
   }
 
   get isBodyTouched(): boolean {
@@ -78,7 +81,7 @@ export class Http1Client implements ClientSide {
     return false;
   }
 
-  end(chunk?: Uint8Array, trailers?: string[]): void {
+  end(chunk?: Uint8Array | string, trailers?: string[]): void {
     const { response } = this;
     this.#body?.drop();
     if (trailers !== undefined) response.addTrailers(toPairs(trailers));
@@ -87,8 +90,8 @@ export class Http1Client implements ClientSide {
       return;
     }
     this.bodyBytes += chunk.length;
-    // Node joins a short text with the head and writes both at once; bytes it would write as a second buffer.
-    if (chunk.length <= maxJoinedBytes) response.end(toLatin1(chunk), "latin1");
+    // Node joins a text with the head and writes both at once; bytes it would write as a second buffer.
+    if (typeof chunk === "string") response.end(chunk, "latin1");
     else response.end(chunk);
   }
 
@@ -114,12 +117,6 @@ export class Http1Client implements ClientSide {
     this.#hearsDrain = true;
     this.response.on("drain", () => this.#listener?.onClientDrain());
   }
-}
-
-/** Each byte as the character of its number, which "latin1" turns back into the byte. */
-function toLatin1(chunk: Uint8Array): string {
-  const buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-  return buffer.toString("latin1");
 }
 
 function toPairs(flat: readonly string[]): [string, string][] {

@@ -41,7 +41,7 @@ export function createHttp1Server(handler: Http1Handler, options: Http1ServerOpt
     else handler.handleRequest(request, response);
   };
   server.on("request", accept);
-  // The app answers the expectation, or `NodeForward` does after a while.
+  // The app answers the expectation, or `Http1Forward` does after a while.
   server.on("checkContinue", accept);
   server.on("upgrade", (request, socket, early) => handler.handleUpgrade(request, socket, early));
   server.on("connect", (request, socket) => {

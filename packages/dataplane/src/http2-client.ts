@@ -36,6 +36,10 @@ export class Http2Client implements ClientSide {
     return this.stream.headersSent && !this.#isEnded;
   }
 
+  get isFlushed(): boolean {
+    return this.stream.writableLength === 0;
+  }
+
   get isBodyTouched(): boolean {
     return this.#isBodyGiven || this.#body?.isTouched === true;
   }
@@ -73,13 +77,14 @@ export class Http2Client implements ClientSide {
     return this.stream.write(chunk);
   }
 
-  end(chunk?: Uint8Array, trailers?: string[]): void {
+  end(chunk?: Uint8Array | string, trailers?: string[]): void {
     this.#isEnded = true;
     this.#body?.drop();
     if (this.#isGone) return;
     if (trailers !== undefined) this.#trailers = trailers;
     if (chunk !== undefined) this.bodyBytes += chunk.length;
-    this.stream.end(chunk);
+    if (typeof chunk === "string") this.stream.end(chunk, "latin1");
+    else this.stream.end(chunk);
   }
 
   /** HTTP/2 says it for the whole connection, by GOAWAY. */

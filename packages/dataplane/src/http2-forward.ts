@@ -9,7 +9,7 @@ import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from
 import type { Http2Sessions, SharedSession } from "./http2-sessions.ts";
 import { toResponseHeaders, toTrailers } from "./response-headers.ts";
 import { toForwardFailure } from "./upstream-failure.ts";
-import type { Target } from "./upstream-pools.ts";
+import type { Target } from "./upstream-connection.ts";
 
 /** RFC 9113 §7. */
 const errorCode = { none: 0, refusedStream: 7, cancel: 8 } as const;

@@ -1,5 +1,6 @@
 import type { ClientHttp2Session } from "node:http2";
-import { toAuthority, type Target } from "./upstream-pools.ts";
+import type { Target } from "./upstream-connection.ts";
+import { toAuthority } from "./upstream-pools.ts";
 
 export interface Http2SessionOptions {
   readonly connectTimeoutMs: number;

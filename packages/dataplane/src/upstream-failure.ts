@@ -2,9 +2,6 @@ import { SluiceError } from "@sluice/core";
 import type { ForwardFailure } from "./forward.ts";
 
 const invalidAnswerCodes = new Set([
-  "UND_ERR_HEADERS_OVERFLOW",
-  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
-  "UND_ERR_RES_EXCEEDED_MAX_SIZE",
   "HPE_HEADER_OVERFLOW",
   "ERR_HTTP2_PROTOCOL_ERROR",
   "ERR_HTTP_INVALID_STATUS_CODE",
@@ -15,15 +12,13 @@ const invalidAnswerCodes = new Set([
 
 /** Problems with the request itself that only the client library notices. */
 const badRequestCodes = new Set([
-  "UND_ERR_INVALID_ARG",
-  "UND_ERR_NOT_SUPPORTED",
   "ERR_INVALID_CHAR",
   "ERR_HTTP_INVALID_HEADER_VALUE",
   "ERR_INVALID_HTTP_TOKEN",
   "ERR_UNESCAPED_CHARACTERS",
 ]);
 
-/** Names what Node or undici reported. `isSent`: writing the request had begun. */
+/** Names what Node reported. `isSent`: writing the request had begun. */
 export function toForwardFailure(cause: Error, isSent: boolean): ForwardFailure {
   if (cause instanceof SluiceError) return { error: cause, mayHaveReachedApp: isSent };
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
@@ -34,12 +29,7 @@ export function toForwardFailure(cause: Error, isSent: boolean): ForwardFailure 
     }
     return { error: new SluiceError("upstream-connect", cause.message, options), mayHaveReachedApp: false };
   }
-  if (code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {
-    return { error: new SluiceError("client-gone", cause.message, options), mayHaveReachedApp: true };
-  }
-  // undici names its parser's errors; their codes are not always there.
-  const isInvalid =
-    cause.name === "HTTPParserError" || code.startsWith("HPE_") || invalidAnswerCodes.has(code);
+  const isInvalid = code.startsWith("HPE_") || invalidAnswerCodes.has(code);
   return {
     error: new SluiceError(isInvalid ? "upstream-invalid" : "upstream-reset", cause.message, options),
     mayHaveReachedApp: true,

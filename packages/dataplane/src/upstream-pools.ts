@@ -1,35 +1,23 @@
-import { Pool, type Dispatcher } from "undici";
+import type { Clock } from "@sluice/core";
+import type { Target } from "./upstream-connection.ts";
+import { UpstreamPool, type UpstreamPoolOptions } from "./upstream-pool.ts";
 
-/** Where a request goes: an address without brackets, and a port. */
-export interface Target {
-  readonly address: string;
-  readonly port: number;
-}
-
-export interface UpstreamPoolOptions {
-  /** Connections per target, at most; 0 is no limit. */
-  readonly connectionsPerTarget: number;
-  readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept when the target does not say. */
-  readonly idleTimeoutMs: number;
-  /** Bytes of response head that are accepted. */
-  readonly maxHeadBytes: number;
-}
-
-/** One undici pool of HTTP/1.1 connections per target. Time limits of requests are the caller's, so undici's are off. */
+/** One pool of HTTP/1.1 connections for each target. */
 export class UpstreamPools {
   readonly #options: UpstreamPoolOptions;
-  readonly #pools = new Map<string, Pool>();
+  readonly #clock: Clock;
+  readonly #pools = new Map<string, UpstreamPool>();
 
-  constructor(options: UpstreamPoolOptions) {
+  constructor(options: UpstreamPoolOptions, clock: Clock) {
     this.#options = options;
+    this.#clock = clock;
   }
 
-  get(target: Target): Dispatcher {
+  get(target: Target): UpstreamPool {
     const key = toAuthority(target);
     let pool = this.#pools.get(key);
     if (pool === undefined) {
-      pool = this.#create(key);
+      pool = new UpstreamPool(target, this.#options, this.#clock);
       this.#pools.set(key, pool);
     }
     return pool;
@@ -38,30 +26,14 @@ export class UpstreamPools {
   /** The target is gone: its connections end with the requests that are on them. */
   drop(target: Target): void {
     const key = toAuthority(target);
-    const pool = this.#pools.get(key);
+    this.#pools.get(key)?.retire();
     this.#pools.delete(key);
-    if (pool !== undefined) void pool.close();
   }
 
   /** Ends every connection, at once. */
-  async close(): Promise<void> {
-    const pools = [...this.#pools.values()];
+  close(): void {
+    for (const pool of this.#pools.values()) pool.destroy();
     this.#pools.clear();
-    await Promise.all(pools.map((pool) => pool.destroy()));
-  }
-
-  #create(authority: string): Pool {
-    const { connectionsPerTarget } = this.#options;
-    return new Pool(`http://${authority}`, {
-      ...(connectionsPerTarget > 0 && { connections: connectionsPerTarget }),
-      pipelining: 1,
-      allowH2: false,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connectTimeout: this.#options.connectTimeoutMs,
-      keepAliveTimeout: this.#options.idleTimeoutMs,
-      maxHeaderSize: this.#options.maxHeadBytes,
-    });
   }
 }
 

@@ -19,6 +19,8 @@ export type StartForwarding = (exchange: Exchange) => Forwarding;
 
 /** What surrounds every exchange; made once by the service. */
 export interface ExchangeContext {
+  /** The pod goes: connections are not kept. */
+  readonly isDraining: boolean;
   /** The exchange is through the gate and about to be sent. */
   onAdmitted(exchange: Exchange): void;
   /** Leaves the gate, stops the time limits, counts. Called once per exchange, when it is over. */
@@ -84,6 +86,7 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
 
   onResponseHead(status: number): void {
     this.status = status;
+    if (this.#context.isDraining) this.client.closeAfterwards();
   }
 
   onResponseProgress(): void {

@@ -77,6 +77,10 @@ export class Pipeline implements ExchangeContext {
     return this.#inFlight;
   }
 
+  get isDraining(): boolean {
+    return this.#parts.drainer.isDraining;
+  }
+
   accept(arrival: Arrival): void {
     const { client } = arrival;
     try {
@@ -93,7 +97,7 @@ export class Pipeline implements ExchangeContext {
       const target = toRequestTarget(arrival.url, head, arrival.authority);
       // 4. A request that starts keeps a draining pod up: somebody still sends here.
       this.#parts.drainer.requestStarted();
-      if (this.#parts.drainer.isDraining) client.closeAfterwards();
+      if (this.isDraining) client.closeAfterwards();
       const exchange = new Exchange(
         {
           client,

@@ -97,7 +97,7 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
         clearInterval(rotation);
         for (const { server } of bindings) closeNow(server);
         http2.close();
-        await forwarder.close();
+        forwarder.close();
       },
     }),
   };
@@ -125,7 +125,6 @@ function createForwarder(settings: SidecarSettings, clock: Clock): AppForwarder 
   return new AppForwarder(
     { address: settings.appAddress, port: settings.userPort },
     {
-      connectionsPerTarget: 0,
       connectTimeoutMs: settings.connectTimeout,
       idleTimeoutMs: settings.appIdleTimeout,
       maxHeadBytes: settings.maxHeaderBytes,

@@ -1,0 +1,211 @@
+import { connect, type Socket } from "node:net";
+import { SluiceError } from "@sluice/core";
+import type { ResponseHead } from "./response-head.ts";
+import { ResponseParser, type ResponseConsumer } from "./response-parser.ts";
+
+/** Where a request goes: an address without brackets, and a port. */
+export interface Target {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Whoever has a request on the connection. Bytes are lent: they are overwritten unless `onData` says that they are kept. */
+export interface ConnectionUser {
+  onInformation(head: ResponseHead): void;
+  onHead(head: ResponseHead): void;
+  /** Returns whether the bytes are still needed after it. */
+  onData(piece: Buffer, isLast: boolean): boolean;
+  onComplete(trailers: string[] | undefined): void;
+  /** The app takes more of the request's body again. */
+  onDrain(): void;
+  /** The connection ended before the response did. `hasBegun`: some of the response had come. */
+  onLost(error: Error, hasBegun: boolean): void;
+}
+
+/** Who keeps the connections. */
+export interface ConnectionOwner {
+  onConnected(connection: UpstreamConnection): void;
+  /** The response has ended, and another request may be sent. */
+  onReusable(connection: UpstreamConnection): void;
+  /** It is gone, or never came to be. */
+  onClosed(connection: UpstreamConnection, error: Error): void;
+}
+
+/** Reads begin with this much and take more at a time once they fill it. */
+const minBufferBytes = 16 * 1024;
+const maxBufferBytes = 64 * 1024;
+
+/**
+ * One connection to an app, with at most one request on it. It reads into a buffer of its own, again and again, which costs
+ * nothing for short answers; a buffer whose bytes somebody still needs is given to him and replaced.
+ */
+export class UpstreamConnection implements ResponseConsumer {
+  /** It has carried a request before, so the app may be closing it just as the next one is sent. */
+  isReused = false;
+  /** When an idle connection is given up, by the pool's clock. */
+  idleUntilMs = 0;
+  /** What the app said about how long it keeps idle connections, in seconds; -1 when nothing. */
+  keepAliveSeconds = -1;
+  isConnected = false;
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #parser: ResponseParser;
+  #user: ConnectionUser | undefined;
+  #isRequestSent = true;
+  #isClosed = false;
+  #error: Error | undefined;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(minBufferBytes);
+  #isBufferKept = false;
+  #isBufferSmall = false;
+  #isPaused = false;
+
+  constructor(target: Target, connectTimeoutMs: number, maxHeadBytes: number, owner: ConnectionOwner) {
+    this.#owner = owner;
+    this.#parser = new ResponseParser(this, maxHeadBytes);
+    this.#socket = connect({
+      host: target.address,
+      port: target.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+      autoSelectFamily: false,
+      onread: { buffer: this.#nextBuffer, callback: this.#onRead },
+    });
+    this.#socket
+      .once("connect", () => this.#onConnect())
+      .once("timeout", () => this.destroy(new SluiceError("upstream-connect", "connecting took too long")))
+      .on("drain", () => this.#user?.onDrain())
+      .once("end", () => this.#onEnd())
+      .on("error", (error) => (this.#error ??= error))
+      .once("close", () => this.#onClose());
+    if (connectTimeoutMs > 0) this.#socket.setTimeout(connectTimeoutMs);
+  }
+
+  /** Neither gone nor about to go. */
+  get isUsable(): boolean {
+    return this.isConnected && !this.#isClosed && this.#socket.writable;
+  }
+
+  /** How many bytes a read takes at most: a piece much shorter than that is better copied than kept. */
+  get bufferBytes(): number {
+    return this.#buffer.length;
+  }
+
+  /** Sends a request's head. `isBodiless`: its answer has no body whatever it says. With `hasBody`, `write` and `end` follow. */
+  send(user: ConnectionUser, head: string, isBodiless: boolean, hasBody: boolean): void {
+    this.#user = user;
+    this.#isRequestSent = !hasBody;
+    this.#parser.begin(isBodiless);
+    // Head and first piece of the body leave together when both are there within a turn of the event loop.
+    if (hasBody) {
+      this.#socket.cork();
+      setImmediate(() => this.#socket.uncork());
+    }
+    this.#socket.write(head, "latin1");
+  }
+
+  /** What was sent so far leaves now. */
+  flush(): void {
+    this.#socket.uncork();
+  }
+
+  /** False asks to wait for `onDrain`. */
+  write(chunk: Uint8Array | string): boolean {
+    return this.#socket.write(chunk, "latin1");
+  }
+
+  /** The request is whole. */
+  endRequest(): void {
+    this.#isRequestSent = true;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  /** Ends it at once. The user hears nothing more. */
+  destroy(error?: Error): void {
+    if (error !== undefined) this.#error ??= error;
+    this.#parser.stop();
+    this.#user = undefined;
+    this.#socket.destroy();
+  }
+
+  onInformation(head: ResponseHead): void {
+    this.#user?.onInformation(head);
+  }
+
+  onHead(head: ResponseHead): void {
+    if (head.keepAliveSeconds !== -1) this.keepAliveSeconds = head.keepAliveSeconds;
+    this.#user?.onHead(head);
+  }
+
+  onData(piece: Buffer, isLast: boolean): void {
+    if (this.#user?.onData(piece, isLast) === true) this.#isBufferKept = true;
+  }
+
+  /** The connection is free before its user hears it, so that whoever takes his place can have it. */
+  onComplete(trailers: string[] | undefined, mayReuse: boolean): void {
+    const user = this.#user;
+    this.#user = undefined;
+    this.isReused = true;
+    this.resume();
+    if (mayReuse && this.#isRequestSent && this.isUsable) this.#owner.onReusable(this);
+    else this.#socket.destroy();
+    user?.onComplete(trailers);
+  }
+
+  #onConnect(): void {
+    this.isConnected = true;
+    this.#socket.setTimeout(0);
+    this.#owner.onConnected(this);
+  }
+
+  readonly #nextBuffer = (): Buffer => {
+    if (this.#isBufferKept || this.#isBufferSmall) {
+      const size = this.#isBufferSmall ? maxBufferBytes : this.#buffer.length;
+      this.#isBufferKept = false;
+      this.#isBufferSmall = false;
+      this.#buffer = Buffer.allocUnsafeSlow(size);
+    }
+    return this.#buffer;
+  };
+
+  readonly #onRead = (length: number): boolean => {
+    if (length === this.#buffer.length) this.#isBufferSmall = length < maxBufferBytes;
+    try {
+      this.#parser.execute(this.#buffer, length);
+    } catch (error) {
+      this.#lose(error instanceof Error ? error : new TypeError(String(error)));
+      this.#socket.destroy();
+    }
+    return true;
+  };
+
+  #onEnd(): void {
+    if (this.#parser.finish()) return;
+    this.#lose(this.#error ?? new SluiceError("upstream-reset", "the app closed the connection"));
+  }
+
+  #onClose(): void {
+    this.#isClosed = true;
+    const error = this.#error ?? new SluiceError("upstream-reset", "the connection closed");
+    this.#lose(error);
+    this.#owner.onClosed(this, error);
+  }
+
+  #lose(error: Error): void {
+    const user = this.#user;
+    const { hasBegun } = this.#parser;
+    this.#user = undefined;
+    this.#parser.stop();
+    user?.onLost(error, hasBegun);
+  }
+}

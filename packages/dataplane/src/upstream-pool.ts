@@ -1,0 +1,140 @@
+import type { CancelTimer, Clock } from "@sluice/core";
+import { UpstreamConnection, type ConnectionOwner, type Target } from "./upstream-connection.ts";
+
+/** Waits for a connection, until it gets one, hears that there is none, or leaves. */
+export interface ConnectionWaiter {
+  /** Called once at most, perhaps before `take` returns. */
+  onConnection(connection: UpstreamConnection): void;
+  /** No byte of anything was sent. */
+  onConnectFailed(error: Error): void;
+}
+
+export interface UpstreamPoolOptions {
+  /** How long connecting may take; 0 is as long as the system tries. */
+  readonly connectTimeoutMs: number;
+  /** How long an idle connection is kept when the target does not say. */
+  readonly idleTimeoutMs: number;
+  /** Bytes of response head that are accepted. */
+  readonly maxHeadBytes: number;
+}
+
+/** An app that closes idle connections after a time is left this much earlier, so that no request meets the close. */
+const keepAliveMarginMs = 1000;
+
+/**
+ * The HTTP/1.1 connections to one target: as many as there are requests on them at once, one request each. The one that was used
+ * last is taken first, so those that are not needed grow old and are closed.
+ */
+export class UpstreamPool implements ConnectionOwner {
+  readonly #target: Target;
+  readonly #options: UpstreamPoolOptions;
+  readonly #clock: Clock;
+  readonly #all = new Set<UpstreamConnection>();
+  /** The one that was used last at the end. */
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #waiting: ConnectionWaiter[] = [];
+  #connecting = 0;
+  #cancelSweep: CancelTimer | undefined;
+  #isClosing = false;
+
+  constructor(target: Target, options: UpstreamPoolOptions, clock: Clock) {
+    this.#target = target;
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  /** Gives the waiter a connection, now or when there is one. */
+  take(waiter: ConnectionWaiter): void {
+    const nowMs = this.#idle.length === 0 ? 0 : this.#clock.monotonic();
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (idle.isUsable && idle.idleUntilMs > nowMs) {
+        waiter.onConnection(idle);
+        return;
+      }
+      idle.destroy();
+    }
+    this.#waiting.push(waiter);
+    this.#connectForWaiting();
+  }
+
+  /** Like `take`, but never one that may have gone stale: before everybody else, the next that is known to work. */
+  takeFresh(waiter: ConnectionWaiter): void {
+    this.#waiting.unshift(waiter);
+    this.#connectForWaiting();
+  }
+
+  /** The waiter hears nothing any more. */
+  leave(waiter: ConnectionWaiter): void {
+    const index = this.#waiting.indexOf(waiter);
+    if (index !== -1) this.#waiting.splice(index, 1);
+  }
+
+  /** Connections end with the requests that are on them; nobody is to come any more. */
+  retire(): void {
+    this.#isClosing = true;
+    this.#cancelSweep?.();
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+
+  /** Ends every connection, at once. */
+  destroy(): void {
+    this.retire();
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  onConnected(connection: UpstreamConnection): void {
+    this.#connecting--;
+    this.onReusable(connection);
+  }
+
+  onReusable(connection: UpstreamConnection): void {
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) {
+      waiter.onConnection(connection);
+      return;
+    }
+    if (this.#isClosing) {
+      connection.destroy();
+      return;
+    }
+    connection.idleUntilMs = this.#clock.monotonic() + this.#toIdleMs(connection);
+    this.#idle.push(connection);
+    this.#cancelSweep ??= this.#clock.setTimer(this.#sweep, this.#options.idleTimeoutMs);
+  }
+
+  /** One that could not be made fails one who waits; the others have theirs coming. */
+  onClosed(connection: UpstreamConnection, error: Error): void {
+    this.#all.delete(connection);
+    if (!connection.isConnected) {
+      this.#connecting--;
+      this.#waiting.shift()?.onConnectFailed(error);
+    } else {
+      const index = this.#idle.indexOf(connection);
+      if (index !== -1) this.#idle.splice(index, 1);
+    }
+  }
+
+  #connectForWaiting(): void {
+    if (this.#connecting >= this.#waiting.length) return;
+    this.#connecting++;
+    const { connectTimeoutMs, maxHeadBytes } = this.#options;
+    this.#all.add(new UpstreamConnection(this.#target, connectTimeoutMs, maxHeadBytes, this));
+  }
+
+  #toIdleMs({ keepAliveSeconds }: UpstreamConnection): number {
+    const { idleTimeoutMs } = this.#options;
+    return keepAliveSeconds === -1
+      ? idleTimeoutMs
+      : Math.min(idleTimeoutMs, keepAliveSeconds * 1000 - keepAliveMarginMs);
+  }
+
+  readonly #sweep = (): void => {
+    this.#cancelSweep = undefined;
+    const nowMs = this.#clock.monotonic();
+    const kept = this.#idle.filter((connection) => connection.idleUntilMs > nowMs);
+    const old = this.#idle.filter((connection) => connection.idleUntilMs <= nowMs);
+    this.#idle.splice(0, this.#idle.length, ...kept);
+    for (const connection of old) connection.destroy();
+    if (kept.length > 0) this.#cancelSweep = this.#clock.setTimer(this.#sweep, this.#options.idleTimeoutMs);
+  };
+}
