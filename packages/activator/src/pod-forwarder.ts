@@ -64,7 +64,7 @@ export class PodForwarder {
       return forward;
     }
     const { pools, clock } = this.#options;
-    const forward = new Http1Forward(client, observer, pools.get(target), request, clock, true);
+    const forward = new Http1Forward(client, observer, pools.get(target), request, clock, "sidecar");
     forward.start();
     return forward;
   }

@@ -17,6 +17,12 @@ const maxTextBytes = 4096;
 const continueWaitMs = 1000;
 
 /**
+ * Who answers. An app is asked a second time where that is harmless and a kept connection went stale, as Go does. A sidecar
+ * says itself what its app has not seen (`Sluice-Refused`), and nothing that it may have seen is sent twice.
+ */
+export type Answerer = "app" | "sidecar";
+
+/**
  * One request over HTTP/1.1 to the app and its answer back to the client. The object is everything that hears of it, so a request
  * needs neither promise nor stream of its own.
  */
@@ -24,7 +30,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
   readonly #client: ClientSide;
   readonly #observer: ForwardObserver;
   readonly #clock: Clock;
-  readonly #honoursRefusal: boolean;
+  readonly #answerer: Answerer;
   readonly #pool: UpstreamPool;
   readonly #request: Http1Request;
   #connection: UpstreamConnection | undefined;
@@ -36,21 +42,20 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
   /** The head was handed over and nothing since. */
   #isHeadWaiting = false;
 
-  /** `honoursRefusal`: the target is a sidecar, whose `Sluice-Refused` means that the app saw nothing. */
   constructor(
     client: ClientSide,
     observer: ForwardObserver,
     pool: UpstreamPool,
     request: Http1Request,
     clock: Clock,
-    honoursRefusal: boolean,
+    answerer: Answerer,
   ) {
     this.#client = client;
     this.#observer = observer;
     this.#pool = pool;
     this.#request = request;
     this.#clock = clock;
-    this.#honoursRefusal = honoursRefusal;
+    this.#answerer = answerer;
   }
 
   start(): void {
@@ -105,7 +110,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
 
   onHead(head: ResponseHead): void {
     if (this.#isDone) return;
-    if (this.#honoursRefusal && head.refused !== undefined) {
+    if (this.#answerer === "sidecar" && head.refused !== undefined) {
       this.#release()?.destroy();
       this.#finish(toRefusal(head.refused, this.#client.isBodyTouched));
       return;
@@ -167,7 +172,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
     const connection = this.#release();
     const { method, hasBody } = this.#request;
     const isStale = connection?.isReused === true && !hasBegun && !this.#isRetried;
-    if (isStale && !hasBody && isIdempotent(method)) {
+    if (isStale && this.#answerer === "app" && !hasBody && isIdempotent(method)) {
       this.#isRetried = true;
       this.#pool.takeFresh(this);
       return;

@@ -35,7 +35,7 @@ export class AppForwarder {
   readonly startHttp1: StartForwarding = (exchange) => {
     const { head, method, path, client, hasBody } = exchange;
     const request = { method, path, headers: toUpstreamHeaders(exchange), hasBody, head };
-    const forward = new Http1Forward(client, exchange, this.#pool, request, this.#clock, false);
+    const forward = new Http1Forward(client, exchange, this.#pool, request, this.#clock, "app");
     forward.start();
     return forward;
   };
