@@ -127,7 +127,7 @@ function startClients(port: number) {
 async function untilHeld(adminPort: number, activator: StartedProcess): Promise<void> {
   for (;;) {
     const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-    const held = Number(/^sluice_activator_held_requests (\d+)$/m.exec(metrics)?.[1] ?? 0);
+    const held = Number(/^sluice_activator_held_requests\{.*\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
     if (held === requestCount) return;
     if (activator.hasEnded()) throw new Error(`the activator ended: ${activator.output()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -100,7 +100,7 @@ function build() {
         onPodGone: () => undefined,
       }),
   });
-  const routes = new RouteTable();
+  const routes = new RouteTable(Math.random);
   const aggregators = { putMember: () => undefined, deleteMember: () => undefined };
   return { objects, routes, revisions, view: new FeedView({ name: "a", routes, revisions, aggregators }) };
 }
@@ -123,7 +123,7 @@ function measureRouting({ routes, revisions }: Tables, receiving: number): numbe
   const pass = (): number => {
     const startMs = performance.now();
     for (let lookup = 0; lookup < lookups; lookup++) {
-      const match = routes.find(hosts[lookup & 65_535], false, 0.5);
+      const match = routes.find(hosts[lookup & 65_535], false);
       if (match !== undefined && revisions.find(match.revisionKey) !== undefined) found++;
     }
     return ((performance.now() - startMs) * 1e6) / lookups;
@@ -140,7 +140,7 @@ function measureChanges(tables: Tables): number[] {
   for (let turn = 0; turn < changes; turn++) {
     const pod = toPod((turn * 7919) % revisionCount, turn);
     const startMs = performance.now();
-    tables.view.onPut(toFeedKey(pod), pod);
+    tables.view.onPut(toFeedKey(pod), pod, undefined);
     durations.push(performance.now() - startMs);
   }
   return durations.toSorted((one, other) => one - other);
@@ -167,8 +167,8 @@ export const bench: Bench = {
     const many = fill(revisionCount);
     const bytesPerRevision = (usedBytes() - before) / revisionCount;
     const one = fill(1);
-    one.view.onPut("pod", toPod(0, 0));
-    for (let index = 0; index < receivingCount; index++) many.view.onPut("pod", toPod(index, 0));
+    one.view.onPut("pod", toPod(0, 0), undefined);
+    for (let index = 0; index < receivingCount; index++) many.view.onPut("pod", toPod(index, 0), undefined);
     const alone = measureRouting(one, 1);
     const amongMany = measureRouting(many, receivingCount);
     const durations = measureChanges(many);

@@ -162,6 +162,7 @@ describe("cold-start anatomy", () => {
     for (const duration of phases.values()) expect(duration).toBeGreaterThanOrEqual(0);
     const count = await harness.metric(`sluice_activator_cold_start_phase_seconds_count{phase="probe"}`);
     expect(count).toBe(1);
+    expect(await harness.metric(`sluice_activator_cold_start_phase_seconds_count{phase="queued"}`)).toBe(1);
     const warm = await harness.call();
     expect(warm.headers["server-timing"]).toBeUndefined();
   });

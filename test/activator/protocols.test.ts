@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -45,6 +46,42 @@ describe("WebSocket", () => {
     client.close(1000);
     await once(client, "close");
     await harness.untilMetric("sluice_activator_inside_requests", (inside) => inside === 0);
+  });
+
+  test.each([
+    { how: "ends", leave: (socket: Socket) => void socket.end() },
+    { how: "resets", leave: (socket: Socket) => void socket.resetAndDestroy() },
+  ])("a client that $how its connection while it is held leaves the queue", async ({ leave }) => {
+    await using harness = await Harness.start();
+    const socket = connect(harness.activator.publicPort, "127.0.0.1");
+    socket.on("error", () => socket.destroy());
+    const handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n${handshake}\r\nSec-WebSocket-Key: x\r\n\r\n`);
+    await harness.untilHeld(1);
+    leave(socket);
+    await harness.untilHeld(0);
+    const series = `sluice_activator_requests_total{namespace="default",revision="hello-00001",code="499"}`;
+    expect(await harness.metric(series)).toBe(1);
+  });
+
+  test("what a client says before the app has agreed arrives", async () => {
+    await using harness = await Harness.start();
+    const socket = connect(harness.activator.publicPort, "127.0.0.1");
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nwith it`);
+    await harness.untilHeld(1);
+    socket.write(", behind it");
+    const pod = await harness.addPod();
+    pod.server.on("upgrade", (_request, peer, head: Buffer) => {
+      peer.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+      peer.write(head);
+      peer.pipe(peer);
+    });
+    let text = "";
+    for await (const chunk of socket) {
+      text += String(chunk);
+      if (text.endsWith(", behind it")) break;
+    }
+    expect(text.split("\r\n\r\n")[1]).toBe("with it, behind it");
   });
 
   test("a stop tells both sides 1001, so that clients come back elsewhere", async () => {

@@ -3,7 +3,7 @@ import { RouteTable } from "../../packages/activator/src/route-table.ts";
 import { makeService } from "./support/feed-objects.ts";
 
 function find(table: RouteTable, host: string, isInternal = false): string | undefined {
-  return table.find(host, isInternal, 0)?.revisionKey;
+  return table.find(host, isInternal)?.revisionKey;
 }
 
 function publicHost(host: string, tag?: string): { host: string; visibility: "public"; tag?: string } {
@@ -11,7 +11,7 @@ function publicHost(host: string, tag?: string): { host: string; visibility: "pu
 }
 
 describe("hosts", () => {
-  const table = new RouteTable();
+  const table = new RouteTable(() => 0);
   table.put(makeService());
 
   test.each([
@@ -32,7 +32,7 @@ describe("hosts", () => {
 });
 
 describe("wildcards", () => {
-  const table = new RouteTable();
+  const table = new RouteTable(() => 0);
   const wild = { revision: "r", percent: 100 };
   for (const [name, host] of [
     ["all", "*"],
@@ -54,7 +54,7 @@ describe("wildcards", () => {
 });
 
 describe("visibility", () => {
-  const table = new RouteTable();
+  const table = new RouteTable(() => 0);
   table.put(
     makeService({
       hosts: [publicHost("hello.example.com"), { host: "hello.internal", visibility: "cluster" }],
@@ -84,7 +84,7 @@ describe("visibility", () => {
 });
 
 test("a tag's host leads to the tag's revision whatever the split says", () => {
-  const table = new RouteTable();
+  const table = new RouteTable(() => 0);
   table.put(
     makeService({
       hosts: [publicHost("hello.example.com"), publicHost("old-hello.example.com", "old")],
@@ -94,12 +94,12 @@ test("a tag's host leads to the tag's revision whatever the split says", () => {
       ],
     }),
   );
-  expect(table.find("old-hello.example.com", false, 0.99)?.revisionKey).toBe("default/old");
-  expect(table.find("hello.example.com", false, 0.99)?.revisionKey).toBe("default/new");
+  expect(table.find("old-hello.example.com", false)?.revisionKey).toBe("default/old");
+  expect(table.find("hello.example.com", false)?.revisionKey).toBe("default/new");
 });
 
 test("a changed service loses its old hosts and gets its new ones", () => {
-  const table = new RouteTable();
+  const table = new RouteTable(() => 0);
   table.put(makeService());
   table.put(makeService({ hosts: [publicHost("new.example.com")] }));
   expect(find(table, "hello.default.example.com")).toBeUndefined();
@@ -116,7 +116,7 @@ test("of two services that claim a host the first by key has it, in whatever ord
     [first, second],
     [second, first],
   ]) {
-    const table = new RouteTable();
+    const table = new RouteTable(() => 0);
     for (const service of services) table.put(service);
     expect(find(table, "shared.example.com")).toBe("default/a-1");
     table.delete("default/a");

@@ -81,6 +81,34 @@ describe("the gateway over TLS", () => {
 });
 
 describe("certificates on disk", () => {
+  test.each([
+    { who: "a client that names the host", servername: host },
+    { who: "a client that names none", servername: "" },
+  ])(
+    "replaced under a running gateway: $who gets the new one, open connections go on",
+    async ({ servername }) => {
+      using certificate = new MountedCertificate(host);
+      await using harness = await Harness.start({
+        settings: {
+          SLUICE_TLS_PORT: "0",
+          SLUICE_TLS_FOLDERS: certificate.folder,
+          SLUICE_TLS_RELOAD_INTERVAL: "5ms",
+        },
+      });
+      await harness.addPod();
+      const port = harness.activator.tlsPort ?? 0;
+      const open = connect({ port, host: "127.0.0.1", servername: host, rejectUnauthorized: false });
+      await once(open, "secureConnect");
+      expect(await seeCertificate(port, servername)).toBe(host);
+      certificate.replace("renewed.example.com");
+      while ((await seeCertificate(port, servername)) !== "renewed.example.com");
+      open.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      let text = "";
+      for await (const chunk of open) text += String(chunk);
+      expect(text).toMatch(/^HTTP\/1\.1 200 [^]*hello\n$/);
+    },
+  );
+
   test("a replaced pair is used after a look; half a pair leaves the old one", () => {
     using certificate = new MountedCertificate("one.example.com");
     const store = new CertificateStore([certificate.folder], log);

@@ -77,6 +77,13 @@ export const activatorSettings = defineSettings({
     default: 8443,
     summary: "The gateway over TLS, when there are certificates.",
   },
+  tlsReloadMs: {
+    variable: "SLUICE_TLS_RELOAD_INTERVAL",
+    kind: "durationMs",
+    default: 10_000,
+    min: 1,
+    summary: "How often certificates are looked at for new ones: mounted ones are replaced without a word.",
+  },
   trustedProxies: {
     variable: "SLUICE_TRUSTED_PROXIES",
     kind: "parsed",

@@ -53,15 +53,20 @@ export class CertificateStore {
     return pair?.context;
   }
 
-  reload(): void {
+  /** Whether any pair is new. */
+  reload(): boolean {
+    let isChanged = false;
     for (const folder of this.#folders) {
       try {
-        if (readDigest(folder) !== this.#pairs.get(folder)?.digest) this.#pairs.set(folder, readPair(folder));
+        if (readDigest(folder) === this.#pairs.get(folder)?.digest) continue;
+        this.#pairs.set(folder, readPair(folder));
+        isChanged = true;
       } catch (error) {
         // In the middle of a rotation the two files do not fit together; the next look will find both.
         this.#failures.warn(`the new certificate in ${folder} cannot be used; the old one stays`, { error });
       }
     }
+    return isChanged;
   }
 
   #findNamed(name: string): Pair | undefined {

@@ -184,7 +184,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     if (isDraining()) this.client.closeAfterwards();
     if (!this.#wasCold && !(this.#wasHeld && hasServerTiming)) return;
     const phases = toPhases(this.#heldAt, this.active.milestones, this.#context.clock.now());
-    if (this.#wasCold) this.active.metrics.observePhases(phases);
+    if (this.#wasCold) this.active.metrics.observePhases(this.#queuedMs, phases);
     if (hasServerTiming) headers.push("server-timing", toServerTiming(this.#queuedMs, phases));
   }
 

@@ -1,4 +1,4 @@
-import { toKey, type AggregatorMember, type FeedObject } from "@sluice/core";
+import { toKey, type AggregatorMember, type FeedObject, type ObjectKey, type Service } from "@sluice/core";
 import type { WatchHandlers } from "@sluice/kit";
 import type { RevisionBook } from "./revision-book.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -27,6 +27,8 @@ const snapshotOrder: readonly FeedObject["kind"][] = [
 export class FeedView implements WatchHandlers<FeedObject> {
   readonly #targets: FeedTargets;
   readonly #activators = new Set<string>();
+  /** Versions of services that send requests to a revision that is not known yet. */
+  readonly #early = new Map<ObjectKey, Service>();
   #index = -1;
 
   constructor(targets: FeedTargets) {
@@ -36,13 +38,15 @@ export class FeedView implements WatchHandlers<FeedObject> {
   onSnapshot(objects: ReadonlyMap<string, FeedObject>, previous: ReadonlyMap<string, FeedObject>): void {
     for (const kind of snapshotOrder) {
       for (const [key, object] of objects) {
-        if (object.kind === kind && !isSame(object, previous.get(key))) this.#put(object);
+        if (object.kind === kind && !isSame(object, previous.get(key)))
+          this.onPut(key, object, previous.get(key));
       }
     }
     for (const [key, object] of previous) if (!objects.has(key)) this.#delete(object);
   }
 
-  onPut(_key: string, object: FeedObject): void {
+  onPut(_key: string, object: FeedObject, previous: FeedObject | undefined): void {
+    if (previous !== undefined && hasMoved(object, previous)) this.#delete(previous);
     this.#put(object);
   }
 
@@ -51,13 +55,14 @@ export class FeedView implements WatchHandlers<FeedObject> {
   }
 
   #put(object: FeedObject): void {
-    const { routes, revisions, aggregators } = this.#targets;
+    const { revisions, aggregators } = this.#targets;
     switch (object.kind) {
       case "service":
-        routes.put(object);
+        this.#putService(object);
         return;
       case "revision":
         revisions.putRevision(object);
+        for (const service of this.#early.values()) this.#putService(service);
         return;
       case "pod":
         revisions.putPod(object);
@@ -75,6 +80,7 @@ export class FeedView implements WatchHandlers<FeedObject> {
     const { routes, revisions, aggregators } = this.#targets;
     switch (object.kind) {
       case "service":
+        this.#early.delete(toKey(object));
         routes.delete(toKey(object));
         return;
       case "revision":
@@ -92,6 +98,25 @@ export class FeedView implements WatchHandlers<FeedObject> {
     }
   }
 
+  /**
+   * A platform that watches services and revisions apart may hear of the service first: until all are there that get a
+   * part of its requests, the version before stays, so that none is led to nowhere.
+   */
+  #putService(service: Service): void {
+    const { routes, revisions } = this.#targets;
+    const key = toKey(service);
+    const isReady = service.traffic.every(
+      ({ revision, percent }) =>
+        percent === 0 || revisions.isKnown(toKey({ namespace: service.namespace, name: revision })),
+    );
+    if (!isReady && routes.service(key) !== undefined) {
+      this.#early.set(key, service);
+      return;
+    }
+    this.#early.delete(key);
+    routes.put(service);
+  }
+
   /** An activator that the feed does not name (yet) keeps the place that it had, and all pods before it had one. */
   #shareOut(): void {
     const index = [...this.#activators].toSorted().indexOf(this.#targets.name);
@@ -99,6 +124,11 @@ export class FeedView implements WatchHandlers<FeedObject> {
     const count = this.#activators.size;
     this.#targets.revisions.setMembership({ index: Math.min(this.#index, count - 1), count });
   }
+}
+
+/** A pod of one revision that is now another's is two pods to those who count them. */
+function hasMoved(object: FeedObject, previous: FeedObject): boolean {
+  return object.kind === "pod" && previous.kind === "pod" && object.revision !== previous.revision;
 }
 
 /** After a reconnect most of a snapshot is what is known already. */

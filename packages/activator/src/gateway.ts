@@ -58,9 +58,11 @@ export class TlsGateway implements Listening {
   readonly #tls: TlsServer;
   readonly #http1: Server;
   readonly #http2: Http2Front;
+  readonly #certificates: CertificateStore;
   #port = 0;
 
   constructor(pipeline: Pipeline, certificates: CertificateStore) {
+    this.#certificates = certificates;
     this.#http1 = createHttp1Server(pipeline, { headerTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes });
     this.#http2 = createHttp2Server(pipeline, maxHeaderBytes);
     this.#tls = createTlsServer({
@@ -69,9 +71,7 @@ export class TlsGateway implements Listening {
       SNICallback(name, callback) {
         callback(null, certificates.find(name));
       },
-      // For clients that name no host; they get what was there at the start.
-      ...certificates.first,
-      minVersion: "TLSv1.2",
+      ...this.#nameless,
     });
     this.#tls.on("secureConnection", (socket: TLSSocket) => {
       if (socket.alpnProtocol === "h2") this.#http2.server.emit("connection", socket);
@@ -79,6 +79,16 @@ export class TlsGateway implements Listening {
     });
     // A client that breaks its handshake off has its own logs.
     this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
+  }
+
+  /** For clients that name no host. */
+  get #nameless() {
+    return { ...this.#certificates.first, minVersion: "TLSv1.2" } as const;
+  }
+
+  /** Looks for certificates that were replaced; new connections get the new ones. */
+  reload(): void {
+    if (this.#certificates.reload()) this.#tls.setSecureContext(this.#nameless);
   }
 
   get port(): number {

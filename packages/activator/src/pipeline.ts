@@ -4,6 +4,7 @@ import { SluiceError, toKey, type ObjectKey } from "@sluice/core";
 import {
   checkFraming,
   createUpgradeClient,
+  EarlyBytes,
   Http1Client,
   Http2Client,
   readRequestHead,
@@ -38,8 +39,6 @@ export interface ListenerTrust {
 export interface PipelineContext extends ExchangeContext {
   readonly routes: RouteTable;
   readonly revisions: RevisionBook;
-  /** Points in [0, 1) that decide within a traffic split. */
-  readonly nextPoint: () => number;
   /** Why this activator should get no traffic; undefined when it should. */
   readonly findUnready: () => string | undefined;
   readonly onUnrouted: () => void;
@@ -68,7 +67,7 @@ export class Pipeline implements Http1Handler, Http2Handler {
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const client = createUpgradeClient(request, socket);
-    this.#run(toArrival(request, client, { client, socket, head }));
+    this.#run(toArrival(request, client, { client, socket, early: new EarlyBytes(socket, head) }));
   }
 
   handleStream(arrival: Http2Arrival): void {
@@ -113,9 +112,8 @@ export class Pipeline implements Http1Handler, Http2Handler {
   }
 
   #route(head: RequestHead, target: RequestTarget): ActiveRevision {
-    const { routes, revisions, nextPoint, onUnrouted } = this.#context;
-    const key =
-      toNamedRevision(head) ?? routes.find(target.host, this.#trust.isInternal, nextPoint())?.revisionKey;
+    const { routes, revisions, onUnrouted } = this.#context;
+    const key = toNamedRevision(head) ?? routes.find(target.host, this.#trust.isInternal)?.revisionKey;
     const active = key === undefined ? this.#openLocal(target) : revisions.open(key);
     if (active !== undefined) return active;
     // A process that has only just started must not deny a host that it will know in a moment.

@@ -6,6 +6,7 @@ import {
   toAuthority,
   UpgradeForward,
   type ClientSide,
+  type EarlyBytes,
   type Forwarding,
   type ForwardRequest,
   type Http1Client,
@@ -18,9 +19,9 @@ import {
 /** One request, understood. */
 export interface ExchangeRequest extends ForwardRequest {
   readonly head: RequestHead;
-  /** The socket and what came behind the head, for a request to upgrade. */
+  /** For a request to upgrade. */
   readonly upgrade:
-    | { readonly client: Http1Client; readonly socket: Duplex; readonly head: Buffer }
+    | { readonly client: Http1Client; readonly socket: Duplex; readonly early: EarlyBytes }
     | undefined;
 }
 
@@ -54,7 +55,7 @@ export class PodForwarder {
     headers.length = headerCount;
     headers.push("Host", toAuthority(target));
     if (upgrade !== undefined) {
-      const tunnel = new UpgradeForward(upgrade.client, upgrade.socket, upgrade.head, observer, true);
+      const tunnel = new UpgradeForward(upgrade.client, upgrade.socket, upgrade.early, observer, true);
       tunnel.start(target, request, head.upgrade ?? "");
       return tunnel;
     }

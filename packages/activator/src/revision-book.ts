@@ -42,6 +42,11 @@ export class RevisionBook {
     return active;
   }
 
+  /** The feed has it. */
+  isKnown(key: ObjectKey): boolean {
+    return this.#options.findRevision(key) !== undefined;
+  }
+
   find(key: ObjectKey): ActiveRevision | undefined {
     return this.#active.get(key);
   }

@@ -8,14 +8,17 @@ const phaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 
 const revisionLabels = ["namespace", "revision"] as const;
 
+/** Whose a series is; `other` for all revisions beyond the bound. */
+export type RevisionLabels = Readonly<Record<(typeof revisionLabels)[number], string>>;
+
 interface Handles {
   readonly requests: Counter.Internal[];
 }
 
 /** One revision's series. The ones that every request touches are looked up once and kept. */
 export class RevisionMetrics {
+  readonly labels: RevisionLabels;
   readonly #all: ActivatorMetrics;
-  readonly #labels: { readonly namespace: string; readonly revision: string };
   readonly #byClass: Handles["requests"] = [];
   readonly #duration: Histogram.Internal<"namespace" | "revision">;
   readonly #hold: Histogram.Internal<"namespace" | "revision">;
@@ -24,9 +27,9 @@ export class RevisionMetrics {
   readonly #bounds = new Set<HoldBound>();
   readonly #reasons = new Set<string>();
 
-  constructor(all: ActivatorMetrics, labels: { namespace: string; revision: string }) {
+  constructor(all: ActivatorMetrics, labels: RevisionLabels) {
+    this.labels = labels;
     this.#all = all;
-    this.#labels = labels;
     this.#duration = all.duration.labels(labels);
     this.#hold = all.hold.labels(labels);
   }
@@ -37,7 +40,7 @@ export class RevisionMetrics {
     if (counter === undefined) {
       const code = String(status);
       this.#codes.add(code);
-      counter = this.#all.requests.labels({ ...this.#labels, code });
+      counter = this.#all.requests.labels({ ...this.labels, code });
       this.#byClass[key] = counter;
     }
     counter.inc();
@@ -48,7 +51,8 @@ export class RevisionMetrics {
     this.#hold.observe(heldMs / 1000);
   }
 
-  observePhases(phases: PhaseDurations): void {
+  observePhases(queuedMs: number, phases: PhaseDurations): void {
+    this.#all.phases.labels({ phase: "queued" }).observe(queuedMs / 1000);
     for (const phase in phases) {
       const durationMs = phases[phase as ColdStartPhase];
       if (durationMs !== undefined) this.#all.phases.labels({ phase }).observe(durationMs / 1000);
@@ -57,22 +61,22 @@ export class RevisionMetrics {
 
   countRejection(bound: HoldBound): void {
     this.#bounds.add(bound);
-    this.#all.rejections.labels({ ...this.#labels, bound }).inc();
+    this.#all.rejections.labels({ ...this.labels, bound }).inc();
   }
 
   countRetry(reason: string): void {
     this.#reasons.add(reason);
-    this.#all.retries.labels({ ...this.#labels, reason }).inc();
+    this.#all.retries.labels({ ...this.labels, reason }).inc();
   }
 
   /** Takes every series of the revision out of the registry. */
   remove(): void {
     const { requests, duration, hold, rejections, retries } = this.#all;
-    for (const code of this.#codes) requests.remove({ ...this.#labels, code });
-    for (const bound of this.#bounds) rejections.remove({ ...this.#labels, bound });
-    for (const reason of this.#reasons) retries.remove({ ...this.#labels, reason });
-    duration.remove(this.#labels);
-    hold.remove(this.#labels);
+    for (const code of this.#codes) requests.remove({ ...this.labels, code });
+    for (const bound of this.#bounds) rejections.remove({ ...this.labels, bound });
+    for (const reason of this.#reasons) retries.remove({ ...this.labels, reason });
+    duration.remove(this.labels);
+    hold.remove(this.labels);
   }
 }
 
@@ -113,7 +117,7 @@ export class ActivatorMetrics {
     });
     this.phases = new Histogram({
       name: "sluice_activator_cold_start_phase_seconds",
-      help: "What requests that were held waited for: decision, scaling, address, probe, first byte.",
+      help: "Cold starts: queued is the whole time without a pod; decided, scaled, address, probe and first-byte are what it, and the answer, took.",
       labelNames: ["phase"],
       buckets: phaseBuckets,
       registers,
@@ -135,6 +139,11 @@ export class ActivatorMetrics {
       help: "Requests whose host no service has.",
       registers,
     });
+  }
+
+  /** Of every revision that has series. */
+  *labels(): Iterable<RevisionLabels> {
+    for (const { labels } of this.#revisions.values()) yield labels;
   }
 
   /** The series of one revision; beyond the bound all share those of `other`. */

@@ -3,20 +3,10 @@ import { normalizeHost, parseLocalName } from "./host-name.ts";
 import { TrafficSplit } from "./traffic-split.ts";
 
 /** A service and its split, which is made when the first request needs it: most services of a large feed are idle. */
-class RoutedService {
+interface RoutedService {
   readonly key: ObjectKey;
   readonly service: Service;
-  #split: TrafficSplit | undefined;
-
-  constructor(key: ObjectKey, service: Service) {
-    this.key = key;
-    this.service = service;
-  }
-
-  get split(): TrafficSplit {
-    this.#split ??= new TrafficSplit(this.service);
-    return this.#split;
-  }
+  split: TrafficSplit | undefined;
 }
 
 type Host = Service["hosts"][number];
@@ -39,12 +29,18 @@ export class RouteTable {
   readonly #services = new Map<ObjectKey, RoutedService>();
   /** By host as the service names it, wildcards included. */
   readonly #claims = new Map<string, Claims>();
+  readonly #random: () => number;
   #wildcards = 0;
+
+  /** `random` gives numbers in [0, 1). */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
 
   put(service: Service): void {
     const key = toKey(service);
     this.delete(key);
-    const routed = new RoutedService(key, service);
+    const routed: RoutedService = { key, service, split: undefined };
     this.#services.set(key, routed);
     for (const { host } of service.hosts) {
       if (host.startsWith("*")) this.#wildcards++;
@@ -67,53 +63,69 @@ export class RouteTable {
   }
 
   /**
-   * Where a request with this `Host` header goes; `point` in [0, 1) picks within the split. Names that are visible in the
-   * cluster only, and `{name}.{namespace}.svc…`, are answered when `isInternal`.
+   * Where a request with this `Host` header goes. Names that are visible in the cluster only, and
+   * `{name}.{namespace}.svc…`, are answered when `isInternal`.
    */
-  find(hostHeader: string | undefined, isInternal: boolean, point: number): RouteMatch | undefined {
+  find(hostHeader: string | undefined, isInternal: boolean): RouteMatch | undefined {
     // A header that already has the stored form is by far the most common; it needs no work.
-    const quick = hostHeader === undefined ? undefined : this.#choose(hostHeader, isInternal, point);
+    const quick = hostHeader === undefined ? undefined : this.#choose(hostHeader, isInternal);
     if (quick !== undefined) return quick;
     const host = normalizeHost(hostHeader);
     if (host === undefined) return undefined;
-    const match = this.#choose(host, isInternal, point) ?? this.#findWildcard(host, isInternal, point);
-    return match === undefined && isInternal ? this.#findLocal(host, point) : match;
+    const match = this.#choose(host, isInternal) ?? this.#findWildcard(host, isInternal);
+    return match === undefined && isInternal ? this.#findLocal(host) : match;
   }
 
-  #choose(pattern: string, isInternal: boolean, point: number): RouteMatch | undefined {
+  #choose(pattern: string, isInternal: boolean): RouteMatch | undefined {
     const claims = this.#claims.get(pattern);
     if (claims === undefined) return undefined;
-    if (!Array.isArray(claims)) return toMatch(claims, pattern, isInternal, point);
+    if (!Array.isArray(claims)) return this.#match(claims, pattern, isInternal);
     for (const routed of claims) {
-      const match = toMatch(routed, pattern, isInternal, point);
+      const match = this.#match(routed, pattern, isInternal);
       if (match !== undefined) return match;
     }
     return undefined;
   }
 
-  #findWildcard(host: string, isInternal: boolean, point: number): RouteMatch | undefined {
+  #findWildcard(host: string, isInternal: boolean): RouteMatch | undefined {
     if (this.#wildcards === 0) return undefined;
     for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
-      const match = this.#choose(`*${host.slice(dot)}`, isInternal, point);
+      const match = this.#choose(`*${host.slice(dot)}`, isInternal);
       if (match !== undefined) return match;
     }
-    return this.#choose("*", isInternal, point);
+    return this.#choose("*", isInternal);
   }
 
   /** `{name}` may also be `{tag}-{service}`, so each dash is tried. */
-  #findLocal(host: string, point: number): RouteMatch | undefined {
+  #findLocal(host: string): RouteMatch | undefined {
     const local = parseLocalName(host);
     if (local === undefined) return undefined;
     const routed = this.#services.get(toKey(local));
-    if (routed !== undefined) return lead(routed, undefined, point);
+    if (routed !== undefined) return this.#lead(routed, undefined);
     for (let dash = local.name.indexOf("-"); dash > 0; dash = local.name.indexOf("-", dash + 1)) {
       const tag = local.name.slice(0, dash);
       const tagged = this.#services.get(
         toKey({ namespace: local.namespace, name: local.name.slice(dash + 1) }),
       );
-      if (tagged?.split.hasTag(tag) === true) return lead(tagged, tag, point);
+      if (tagged !== undefined && this.#splitOf(tagged).hasTag(tag)) return this.#lead(tagged, tag);
     }
     return undefined;
+  }
+
+  #match(routed: RoutedService, pattern: string, isInternal: boolean): RouteMatch | undefined {
+    const host = findHost(routed.service.hosts, pattern);
+    if (host === undefined || (host.visibility !== "public" && !isInternal)) return undefined;
+    return this.#lead(routed, host.tag);
+  }
+
+  #lead(routed: RoutedService, tag: string | undefined): RouteMatch | undefined {
+    const revisionKey = this.#splitOf(routed).choose(tag);
+    return revisionKey === undefined ? undefined : { serviceKey: routed.key, revisionKey };
+  }
+
+  #splitOf(routed: RoutedService): TrafficSplit {
+    routed.split ??= new TrafficSplit(routed.service, this.#random());
+    return routed.split;
   }
 
   #addClaim(host: string, routed: RoutedService): void {
@@ -138,24 +150,8 @@ export class RouteTable {
   }
 }
 
-function toMatch(
-  routed: RoutedService,
-  pattern: string,
-  isInternal: boolean,
-  point: number,
-): RouteMatch | undefined {
-  const host = findHost(routed.service.hosts, pattern);
-  if (host === undefined || (host.visibility !== "public" && !isInternal)) return undefined;
-  return lead(routed, host.tag, point);
-}
-
 /** A service has a handful of hosts: looking through them costs less than an object for each would. */
 function findHost(hosts: readonly Host[], pattern: string): Host | undefined {
   for (const host of hosts) if (host.host === pattern) return host;
   return undefined;
-}
-
-function lead(routed: RoutedService, tag: string | undefined, point: number): RouteMatch | undefined {
-  const revisionKey = routed.split.choose(tag, point);
-  return revisionKey === undefined ? undefined : { serviceKey: routed.key, revisionKey };
 }

@@ -20,6 +20,7 @@ import { Drain } from "./drain.ts";
 import { FeedView } from "./feed-view.ts";
 import { Gateway, TlsGateway, type Listening } from "./gateway.ts";
 import { HoldBudget } from "./hold-budget.ts";
+import { addConnectionGauge, addRevisionGauges } from "./live-gauges.ts";
 import { Pipeline, type PipelineContext } from "./pipeline.ts";
 import { createPodProbe } from "./pod-probe.ts";
 import { PodForwarder } from "./pod-forwarder.ts";
@@ -28,7 +29,6 @@ import { RevisionBook } from "./revision-book.ts";
 import { ActivatorMetrics } from "./revision-metrics.ts";
 import { RouteTable } from "./route-table.ts";
 import { runReports, StatSender } from "./stat-sender.ts";
-import { createPointSequence } from "./traffic-split.ts";
 
 /** A running activator. */
 export interface Activator {
@@ -120,7 +120,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     sink: sender,
     countHeld: (key) => revisions.find(key)?.throttler.held ?? 0,
   });
-  const routes = new RouteTable();
+  const routes = new RouteTable(random);
   const view = new FeedView({ name: settings.podName, routes, revisions, aggregators: sender });
   const drain = new Drain();
   const feed: WatchReader<FeedObject> = openFeed(settings.feed, {
@@ -130,7 +130,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     trust: toServerTrust(settings.certificateFolder),
     ...(token !== undefined && { token }),
     onSnapshot: (objects, previous) => view.onSnapshot(objects, previous),
-    onPut: (key, object) => view.onPut(key, object),
+    onPut: (key, object, previous) => view.onPut(key, object, previous),
     onDelete: (key, previous) => view.onDelete(key, previous),
   });
   const findUnready = (): string | undefined => {
@@ -144,7 +144,6 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     routes,
     revisions,
     findUnready,
-    nextPoint: createPointSequence(random()),
     hasServerTiming: settings.serverTiming,
     maxRetries: settings.maxRetries,
     holdLimit: settings.maxHoldMs > 0 ? new DeadlineQueue("hold", settings.maxHoldMs, clock) : undefined,
@@ -159,28 +158,9 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
       drain.leave(exchange);
     },
   };
-  addGauge(
-    registry,
-    "sluice_activator_held_requests",
-    "Requests that wait for a pod.",
-    () => budget.requests,
-  );
   addGauge(registry, "sluice_activator_held_bytes", "What waiting requests weigh.", () => budget.bytes);
-  addGauge(
-    registry,
-    "sluice_activator_inside_requests",
-    "Requests inside, waiting or forwarded.",
-    () => drain.size,
-  );
-  addGauge(
-    registry,
-    "sluice_activator_stat_connections",
-    "Open connections to aggregators.",
-    () => sender.openConnections,
-  );
-  const { known, healthy } = createPodCounts(revisions);
-  addGauge(registry, "sluice_activator_pods_known", "Pods in the feed.", known);
-  addGauge(registry, "sluice_activator_pods_healthy", "Pods that passed this activator's probe.", healthy);
+  addRevisionGauges(registry, { labels: () => metrics.labels(), active: () => revisions.active });
+  addConnectionGauge(registry, () => sender.connections());
 
   const mayForward = settings.trustedProxies;
   const publicGateway = new Gateway(
@@ -204,16 +184,17 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
   const tls =
     settings.tlsFolders.length === 0
       ? undefined
-      : await startTls(
-          settings,
-          log,
+      : new TlsGateway(
           new Pipeline(context, { isInternal: false, isSecure: true, mayForward }),
+          new CertificateStore(settings.tlsFolders, log),
         );
-  const stopReloads = tls === undefined ? undefined : runReloads(clock, tls.certificates);
+  await tls?.listen(settings.tlsPort, settings.bindAddress);
+  const stopReloads =
+    tls === undefined ? undefined : runEvery(clock, settings.tlsReloadMs, () => tls.reload());
   const stopReports = runReports(clock, (second) => reporter.report(second));
 
   const gateways: Listening[] = [publicGateway, internalGateway];
-  if (tls !== undefined) gateways.push(tls.gateway);
+  if (tls !== undefined) gateways.push(tls);
   const stop: readonly Stage[] = [
     { name: "unready", timeoutMs: 1000, run: () => drain.begin() },
     {
@@ -250,44 +231,19 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     publicPort: publicGateway.port,
     internalPort: internalGateway.port,
     adminPort,
-    tlsPort: tls?.gateway.port,
+    tlsPort: tls?.port,
     ready: feed.ready,
     stop,
   };
 }
 
-function createPodCounts(revisions: RevisionBook): { known: () => number; healthy: () => number } {
-  return {
-    known() {
-      let count = 0;
-      for (const active of revisions.active) count += active.throttler.knownPods;
-      return count;
-    },
-    healthy() {
-      let count = 0;
-      for (const active of revisions.active) count += active.throttler.healthyPods;
-      return count;
-    },
-  };
-}
-
-async function startTls(settings: ActivatorSettings, log: Logger, pipeline: Pipeline) {
-  const certificates = new CertificateStore(settings.tlsFolders, log);
-  const gateway = new TlsGateway(pipeline, certificates);
-  await gateway.listen(settings.tlsPort, settings.bindAddress);
-  return { certificates, gateway };
-}
-
-const reloadEveryMs = 10_000;
-
-/** Mounted certificates are replaced without a word, so somebody has to look. */
-function runReloads(clock: Clock, certificates: CertificateStore): CancelTimer {
+function runEvery(clock: Clock, intervalMs: number, run: () => void): CancelTimer {
   let cancel: CancelTimer;
   const arm = (): void => {
     cancel = clock.setTimer(() => {
-      certificates.reload();
+      run();
       arm();
-    }, reloadEveryMs);
+    }, intervalMs);
   };
   arm();
   return () => cancel();

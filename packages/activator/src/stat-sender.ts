@@ -44,8 +44,8 @@ export class StatSender implements StatSink {
     return open;
   }
 
-  get members(): number {
-    return this.#members.size;
+  *connections(): Iterable<{ readonly aggregator: string; readonly isOpen: boolean }> {
+    for (const [aggregator, { connection }] of this.#members) yield { aggregator, isOpen: connection.isOpen };
   }
 
   putMember(aggregator: AggregatorMember): void {

@@ -2,6 +2,7 @@ export { answerError } from "./error-answer.ts";
 export type { ClientListener, ClientSide } from "./client-side.ts";
 export { DeadlineQueue, type Deadline, type DeadlineOwner } from "./deadline-queue.ts";
 export type { Forwarding, ForwardFailure, ForwardObserver, ForwardRequest } from "./forward.ts";
+export { EarlyBytes } from "./early-bytes.ts";
 export { toForwarded } from "./forwarded.ts";
 export { Gate, GatePass, type GateOptions, type GateVisitor } from "./gate.ts";
 export { Http1Client } from "./http1-client.ts";

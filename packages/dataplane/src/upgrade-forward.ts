@@ -1,6 +1,7 @@
 import { request as httpRequest, ServerResponse, type ClientRequest, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { SluiceError, headerNames } from "@sluice/core";
+import type { EarlyBytes } from "./early-bytes.ts";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
 import { Http1Client } from "./http1-client.ts";
 import { toUpgradeHeaders } from "./response-headers.ts";
@@ -32,7 +33,7 @@ export function createUpgradeClient(request: IncomingMessage, socket: Duplex): H
 export class UpgradeForward implements Forwarding {
   readonly #client: Http1Client;
   readonly #socket: Duplex;
-  readonly #head: Buffer;
+  readonly #early: EarlyBytes;
   readonly #observer: UpgradeObserver;
   readonly #honoursRefusal: boolean;
   #request: ClientRequest | undefined;
@@ -43,20 +44,17 @@ export class UpgradeForward implements Forwarding {
   #isDone = false;
   #isClosing = false;
 
-  /**
-   * `head`: what the client sent right behind its request. `honoursRefusal`: the target is a sidecar, whose
-   * `Sluice-Refused` means that the app saw nothing.
-   */
+  /** `honoursRefusal`: the target is a sidecar, whose `Sluice-Refused` means that the app saw nothing. */
   constructor(
     client: Http1Client,
     socket: Duplex,
-    head: Buffer,
+    early: EarlyBytes,
     observer: UpgradeObserver,
     honoursRefusal = false,
   ) {
     this.#client = client;
     this.#socket = socket;
-    this.#head = head;
+    this.#early = early;
     this.#observer = observer;
     this.#honoursRefusal = honoursRefusal;
   }
@@ -121,14 +119,15 @@ export class UpgradeForward implements Forwarding {
     this.#observer.onUpgraded();
     socket.write(toRawHead(response), "latin1");
     if (appHead.length > 0) socket.write(appHead);
-    if (this.#head.length > 0) appSocket.write(this.#head);
+    const early = this.#early.take();
+    if (early.length > 0) appSocket.write(early);
     appSocket.on("error", () => appSocket.destroy());
     // An end on one side is an end for the other, after what was under way.
     appSocket.on("close", () => this.#onClosed(socket));
     socket.on("close", () => this.#onClosed(appSocket));
     if (response.headers.upgrade?.toLowerCase() === "websocket") this.#frames = new TunnelFrames();
     this.#frames?.fromApp.push(appHead);
-    this.#frames?.fromClient.push(this.#head);
+    this.#frames?.fromClient.push(early);
     // Bytes in either direction are a sign of life.
     socket.on("data", (chunk: Buffer) => {
       this.#observer.onResponseProgress();

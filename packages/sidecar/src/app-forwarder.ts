@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "@sluice/core";
 import {
+  type EarlyBytes,
   Http1Forward,
   Http2Forward,
   Http2Sessions,
@@ -48,7 +49,7 @@ export class AppForwarder {
     return forward;
   };
 
-  startUpgrade(exchange: Exchange, client: Http1Client, socket: Duplex, early: Buffer): Forwarding {
+  startUpgrade(exchange: Exchange, client: Http1Client, socket: Duplex, early: EarlyBytes): Forwarding {
     const { head, method, path } = exchange;
     const forward = new UpgradeForward(client, socket, early, exchange);
     const request = { method, path, headers: toUpstreamHeaders(exchange), hasBody: false };

@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import {
   createHttp1Server,
   createUpgradeClient,
+  EarlyBytes,
   Http1Client,
   type Http1ServerOptions,
 } from "@sluice/dataplane";
@@ -27,8 +28,9 @@ export function createHttp1Listener(
           startForwarding: forwarder.startHttp1,
         });
       },
-      handleUpgrade(request, socket, early) {
+      handleUpgrade(request, socket, head) {
         const client = createUpgradeClient(request, socket);
+        const early = new EarlyBytes(socket, head);
         pipeline.accept({
           client,
           method: request.method ?? "GET",

@@ -73,15 +73,19 @@ export class Harness implements AsyncDisposable {
     return callHttp({ port: this.activator.publicPort, ...part }, this.#agent);
   }
 
-  /** The value of a metric; 0 when it has no such series. */
+  /** The value of a metric, summed over its labels when none are named; 0 when it has no such series. */
   async metric(series: string): Promise<number> {
     const { body } = await callHttp({
       port: this.activator.adminPort,
       path: "/metrics",
       host: `127.0.0.1:${this.activator.adminPort}`,
     });
-    const line = body.split("\n").find((one) => one.startsWith(`${series} `));
-    return line === undefined ? 0 : Number(line.slice(series.length + 1));
+    let sum = 0;
+    for (const line of body.split("\n")) {
+      if (line.startsWith(`${series} `) || line.startsWith(`${series}{`))
+        sum += Number(line.slice(line.lastIndexOf(" ")));
+    }
+    return sum;
   }
 
   /** Asks again until the metric is as wanted; gives up before the test's own time limit would. */
