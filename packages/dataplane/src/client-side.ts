@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 
 /** Hears about the client's connection; set once, before anything is sent. */
 export interface ClientListener {
-  /** The client can take more after `write` said no. */
+  /** What was handed over is with the system, and the client can take more. */
   onClientDrain(): void;
   /** The exchange is over on the client's side. `isComplete`: the whole answer was handed over; otherwise the client left. */
   onClientClosed(isComplete: boolean): void;
@@ -28,7 +28,7 @@ export interface ClientSide {
   write(chunk: Uint8Array): boolean;
   /** Ends the answer. A text has a character per byte; it may leave in one write with the head. */
   end(chunk?: Uint8Array | string, trailers?: string[]): void;
-  /** Nothing that was handed over waits here any more: its memory may be used anew. */
+  /** Nothing that was handed over waits here: its memory may be used anew. Otherwise `onClientDrain` tells when. */
   readonly isFlushed: boolean;
   /** The connection is not to be used again after this exchange, where the protocol says so by exchange. */
   closeAfterwards(): void;

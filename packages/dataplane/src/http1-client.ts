@@ -3,8 +3,6 @@ import type { Readable } from "node:stream";
 import type { ClientListener, ClientSide } from "./client-side.ts";
 import { BodySource } from "./body-source.ts";
 
-const maxWaitingBytes = 256 * 1024;
-
 /**
  * A reason phrase that Node sends. Any other is left out: it means nothing (RFC 9112 §4), and Node would remember it and refuse the
  * error answer as well.
@@ -19,7 +17,7 @@ export class Http1Client implements ClientSide {
   readonly #replayBytes: number;
   #body: BodySource | undefined;
   #listener: ClientListener | undefined;
-  #hearsDrain = false;
+  #onWritten: (() => void) | undefined;
 
   /** `replayBytes`: a body of which no more than that was taken can be opened again. */
   constructor(request: IncomingMessage, response: ServerResponse, replayBytes = 0) {
@@ -74,11 +72,10 @@ export class Http1Client implements ClientSide {
 
   write(chunk: Uint8Array): boolean {
     this.bodyBytes += chunk.length;
-    if (this.response.write(chunk)) return true;
-    // Pausing the app's connection makes its parser start over, so a little more than Node's mark may wait here.
-    if (this.response.writableLength < maxWaitingBytes) return true;
-    this.#hearDrain();
-    return false;
+    this.#onWritten ??= () => {
+      if (this.isFlushed) this.#listener?.onClientDrain();
+    };
+    return this.response.write(chunk, this.#onWritten);
   }
 
   end(chunk?: Uint8Array | string, trailers?: string[]): void {
@@ -110,12 +107,6 @@ export class Http1Client implements ClientSide {
 
   readTrailers(): readonly string[] {
     return this.request.rawTrailers;
-  }
-
-  #hearDrain(): void {
-    if (this.#hearsDrain) return;
-    this.#hearsDrain = true;
-    this.response.on("drain", () => this.#listener?.onClientDrain());
   }
 }
 

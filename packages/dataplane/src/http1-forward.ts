@@ -147,12 +147,9 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
       client.end(piece.toString("latin1"));
       return false;
     }
-    // A short piece of a large buffer is cheaper to copy than to keep.
-    const isLent = piece.length * 2 > (this.#connection?.bufferBytes ?? 0);
-    const bytes = isLent ? piece : Buffer.from(piece);
-    if (isLast) client.end(bytes);
-    else if (!client.write(bytes)) this.#connection?.pause();
-    return isLent && !client.isFlushed;
+    if (isLast) client.end(piece);
+    else client.write(piece);
+    return !client.isFlushed;
   }
 
   onComplete(trailers: string[] | undefined): void {

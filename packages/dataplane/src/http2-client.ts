@@ -13,6 +13,8 @@ export class Http2Client implements ClientSide {
   #body: BodySource | undefined;
   #isBodyGiven = false;
   #isEnded = false;
+  #listener: ClientListener | undefined;
+  #onWritten: (() => void) | undefined;
   #trailers: readonly string[] = [];
   #requestTrailers: readonly string[] = [];
 
@@ -45,8 +47,8 @@ export class Http2Client implements ClientSide {
   }
 
   listen(listener: ClientListener): void {
+    this.#listener = listener;
     this.stream
-      .on("drain", () => listener.onClientDrain())
       // Node ends the writable side of a stream that was reset, so that `writableFinished` says nothing.
       .on("close", () => listener.onClientClosed(this.#isEnded && !this.stream.aborted));
   }
@@ -74,7 +76,10 @@ export class Http2Client implements ClientSide {
   write(chunk: Uint8Array): boolean {
     if (this.#isGone) return true;
     this.bodyBytes += chunk.length;
-    return this.stream.write(chunk);
+    this.#onWritten ??= () => {
+      if (this.isFlushed) this.#listener?.onClientDrain();
+    };
+    return this.stream.write(chunk, this.#onWritten);
   }
 
   end(chunk?: Uint8Array | string, trailers?: string[]): void {

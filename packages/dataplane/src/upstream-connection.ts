@@ -9,11 +9,11 @@ export interface Target {
   readonly port: number;
 }
 
-/** Whoever has a request on the connection. Bytes are lent: they are overwritten unless `onData` says that they are kept. */
+/** Whoever has a request on the connection. */
 export interface ConnectionUser {
   onInformation(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
-  /** Returns whether the bytes are still needed after it. */
+  /** Bytes are lent. Returns whether they are still needed: then nothing is read before `resume`. */
   onData(piece: Buffer, isLast: boolean): boolean;
   onComplete(trailers: string[] | undefined): void;
   /** The app takes more of the request's body again. */
@@ -36,8 +36,8 @@ const minBufferBytes = 16 * 1024;
 const maxBufferBytes = 64 * 1024;
 
 /**
- * One connection to an app, with at most one request on it. It reads into a buffer of its own, again and again, which costs
- * nothing for short answers; a buffer whose bytes somebody still needs is given to him and replaced.
+ * One connection to an app, with at most one request on it. It reads into one buffer, again and again, and not before what is in it
+ * has left for the client: so an answer of any size takes no more memory than that, and none of it is copied here.
  */
 export class UpstreamConnection implements ResponseConsumer {
   /** It has carried a request before, so the app may be closing it just as the next one is sent. */
@@ -55,9 +55,7 @@ export class UpstreamConnection implements ResponseConsumer {
   #isClosed = false;
   #error: Error | undefined;
   #buffer: Buffer = Buffer.allocUnsafeSlow(minBufferBytes);
-  #isBufferKept = false;
-  #isBufferSmall = false;
-  #isPaused = false;
+  #isLent = false;
 
   constructor(target: Target, connectTimeoutMs: number, maxHeadBytes: number, owner: ConnectionOwner) {
     this.#owner = owner;
@@ -84,11 +82,6 @@ export class UpstreamConnection implements ResponseConsumer {
   /** Neither gone nor about to go. */
   get isUsable(): boolean {
     return this.isConnected && !this.#isClosed && this.#socket.writable;
-  }
-
-  /** How many bytes a read takes at most: a piece much shorter than that is better copied than kept. */
-  get bufferBytes(): number {
-    return this.#buffer.length;
   }
 
   /** Sends a request's head. `isBodiless`: its answer has no body whatever it says. With `hasBody`, `write` and `end` follow. */
@@ -119,14 +112,10 @@ export class UpstreamConnection implements ResponseConsumer {
     this.#isRequestSent = true;
   }
 
-  pause(): void {
-    this.#isPaused = true;
-    this.#socket.pause();
-  }
-
+  /** What was lent is no longer needed. */
   resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
+    if (!this.#isLent) return;
+    this.#isLent = false;
     this.#socket.resume();
   }
 
@@ -148,7 +137,9 @@ export class UpstreamConnection implements ResponseConsumer {
   }
 
   onData(piece: Buffer, isLast: boolean): void {
-    if (this.#user?.onData(piece, isLast) === true) this.#isBufferKept = true;
+    if (this.#user?.onData(piece, isLast) !== true || this.#isLent) return;
+    this.#isLent = true;
+    this.#socket.pause();
   }
 
   /** The connection is free before its user hears it, so that whoever takes his place can have it. */
@@ -156,6 +147,8 @@ export class UpstreamConnection implements ResponseConsumer {
     const user = this.#user;
     this.#user = undefined;
     this.isReused = true;
+    // The end of the answer still waits for its client: he gets the buffer, and the next answer another.
+    if (this.#isLent) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
     this.resume();
     if (mayReuse && this.#isRequestSent && this.isUsable) this.#owner.onReusable(this);
     else this.#socket.destroy();
@@ -168,25 +161,21 @@ export class UpstreamConnection implements ResponseConsumer {
     this.#owner.onConnected(this);
   }
 
-  readonly #nextBuffer = (): Buffer => {
-    if (this.#isBufferKept || this.#isBufferSmall) {
-      const size = this.#isBufferSmall ? maxBufferBytes : this.#buffer.length;
-      this.#isBufferKept = false;
-      this.#isBufferSmall = false;
-      this.#buffer = Buffer.allocUnsafeSlow(size);
-    }
-    return this.#buffer;
-  };
+  /** Node asks after each read where the next one goes. */
+  readonly #nextBuffer = (): Buffer => this.#buffer;
 
   readonly #onRead = (length: number): boolean => {
-    if (length === this.#buffer.length) this.#isBufferSmall = length < maxBufferBytes;
+    const buffer = this.#buffer;
     try {
-      this.#parser.execute(this.#buffer, length);
+      this.#parser.execute(buffer, length);
     } catch (error) {
       this.#lose(error instanceof Error ? error : new TypeError(String(error)));
       this.#socket.destroy();
     }
-    return true;
+    if (length === buffer.length && length < maxBufferBytes && !this.#isLent && buffer === this.#buffer) {
+      this.#buffer = Buffer.allocUnsafeSlow(maxBufferBytes);
+    }
+    return !this.#isLent;
   };
 
   #onEnd(): void {
