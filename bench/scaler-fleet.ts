@@ -1,9 +1,10 @@
 import type { Decision } from "@sluice/core";
 import { AdminServer, createLogger, createMetrics, WatchHub } from "@sluice/kit";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Agent, request, type IncomingMessage } from "node:http";
 import { join } from "node:path";
+import { MountedCertificate } from "../test/support/certificate.ts";
 import { FakeKubernetes } from "../test/support/fake-kubernetes.ts";
 import {
   paths,
@@ -19,6 +20,7 @@ import { median } from "./harness/median.ts";
 import { readProcessUsage } from "./harness/process-usage.ts";
 import { startProcess, type StartedProcess } from "./harness/started-process.ts";
 import type { Table } from "./harness/table.ts";
+import { toServerObject } from "./subjects/server-object.ts";
 import { temporaryFolder } from "./harness/temporary-folder.ts";
 
 const deployments = 1000;
@@ -42,22 +44,22 @@ interface Rig {
 function fill(api: FakeKubernetes): void {
   for (let index = 0; index < deployments; index++) {
     const name = `app-${String(index).padStart(4, "0")}`;
-    api.put(paths.deployments, toDeployment(name, { spec: { replicas: podsPerDeployment } }));
-    api.put(paths.replicaSets, toReplicaSet(name));
+    api.put(paths.deployments, toServerObject(toDeployment(name, { spec: { replicas: podsPerDeployment } })));
+    api.put(paths.replicaSets, toServerObject(toReplicaSet(name)));
     api.put(paths.services, toService(name));
     for (let pod = 0; pod < podsPerDeployment; pod++) {
       const address = `10.${pod}.${index >> 8}.${index & 255 || 1}`;
-      api.put(paths.pods, toPod(name, `${name}-${pod}`, { address, isReady: true }));
+      api.put(paths.pods, toServerObject(toPod(name, `${name}-${pod}`, { address, isReady: true })));
     }
   }
 }
 
-function writeKubeconfig(server: string): string {
+function writeKubeconfig(server: string, authority: string): string {
   const file = join(temporaryFolder(), "kubeconfig");
   const config = {
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name: "fake", cluster: { server, "insecure-skip-tls-verify": true } }],
+    clusters: [{ name: "fake", cluster: { server, "certificate-authority": authority } }],
     users: [{ name: "user", user: { token: "t" } }],
     contexts: [{ name: "fake", context: { cluster: "fake", user: "user" } }],
     "current-context": "fake",
@@ -66,12 +68,16 @@ function writeKubeconfig(server: string): string {
   return file;
 }
 
-async function startRig(): Promise<Rig> {
+async function startRig(certificate: MountedCertificate): Promise<Rig> {
   const bundle = join(root, "dist", "scaler.mjs");
   if (!existsSync(bundle)) throw new Error("dist/scaler.mjs is missing; run: npm run bundle");
-  const api = new FakeKubernetes();
+  const { folder } = certificate;
+  const read = (name: string): Buffer => readFileSync(join(folder, name));
+  const api = new FakeKubernetes({ key: read("tls.key"), cert: read("tls.crt") });
   await api.start();
   fill(api);
+  api.put(paths.secrets, { metadata: { name: "sluice-webhook", namespace: "sluice-system" } });
+  api.put(paths.webhooks, { metadata: { name: "sluice-webhook" }, webhooks: [{ clientConfig: {} }] });
   const decisions = new WatchHub<Decision>();
   const routes = decisions.toRoutes("/v1/scale");
   const endpoint = new AdminServer({ address: "127.0.0.1", port: 0, log, metrics: createMetrics(), routes });
@@ -81,10 +87,13 @@ async function startRig(): Promise<Rig> {
   const scaler = startProcess({
     command: process.execPath,
     // As deploy/base/scaler.yaml starts it.
-    args: ["--max-semi-space-size=4", bundle],
+    args: ["--max-semi-space-size=2", bundle],
     environment: {
-      KUBECONFIG: writeKubeconfig(api.url),
+      MALLOC_ARENA_MAX: "1",
+      MALLOC_MMAP_THRESHOLD_: "65536",
+      KUBECONFIG: writeKubeconfig(api.url, join(folder, "ca.crt")),
       SLUICE_PORT: String(feedPort),
+      SLUICE_WEBHOOK_PORT: String(await findFreePort()),
       SLUICE_SCALE_ENDPOINT: `http://127.0.0.1:${port}/v1/scale`,
     },
   });
@@ -161,7 +170,7 @@ async function measureFanOut(rig: Rig, rounds: number): Promise<number[]> {
       const startMs = performance.now();
       rig.api.put(
         paths.pods,
-        toPod("app-0000", "watched", { address: "10.9.9.9", isReady: index % 2 === 0 }),
+        toServerObject(toPod("app-0000", "watched", { address: "10.9.9.9", isReady: index % 2 === 0 })),
       );
       await all;
       times.push(performance.now() - startMs);
@@ -188,7 +197,8 @@ function countRequests(api: FakeKubernetes): readonly (readonly [string, number,
 
 async function run(options: BenchOptions): Promise<readonly Table[]> {
   const rounds = options.rounds ?? defaultRounds;
-  const rig = await startRig();
+  using certificate = new MountedCertificate("127.0.0.1");
+  const rig = await startRig(certificate);
   try {
     options.log(`${deployments} Deployments, ${deployments * podsPerDeployment} pods`);
     await waitUntilWriting(rig);
@@ -224,7 +234,7 @@ async function run(options: BenchOptions): Promise<readonly Table[]> {
       },
       {
         title: "Requests for each kind over the whole run",
-        columns: ["kind", "lists (pages of 250)", "watches"],
+        columns: ["kind", "lists (pages of 500)", "watches"],
         rows: countRequests(rig.api),
         notes: [],
       },

@@ -1,4 +1,4 @@
-import { createServerCertificate, createAuthority } from "../packages/scaler/src/certificate.ts";
+import { createAuthority, createServerCertificate } from "../packages/scaler/src/certificate-maker.ts";
 import { WebhookServer } from "../packages/scaler/src/webhook-server.ts";
 import { createLogger } from "@sluice/kit";
 import { readFileSync } from "node:fs";

@@ -369,6 +369,32 @@ describe("the API server", () => {
     expect(harness.api.count("GET", paths.deployments)).toBe(2);
   });
 
+  test("may fail in the middle of a list: all of it is listed again, and nothing is missing", async () => {
+    for (let index = 0; index < 501; index++) putRevision(`app-${index}`);
+    let failures = 1;
+    harness.api.fault = ({ path, query }) =>
+      path === paths.deployments && query.has("continue") && failures-- > 0
+        ? { status: 503, body: {} }
+        : undefined;
+    const scaler = await harness.startScaler();
+    await harness.waitForFeed(scaler, "revision", "app-500");
+    expect(failures).toBeLessThan(1);
+    expect(await harness.readFeed(scaler)).toSatisfy(
+      (feed: { kind: string }[]) => feed.filter(({ kind }) => kind === "revision").length === 501,
+    );
+  });
+
+  test("is asked for no more than the metadata of ReplicaSets", async () => {
+    putRevision("hello");
+    await harness.startScaler();
+    await waitUntilFollowed("second");
+    const asked = harness.api.requests.filter(({ path }) => path === paths.replicaSets);
+    expect(asked.map(({ accept }) => accept)).toEqual([
+      "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+      "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+    ]);
+  });
+
   test("may be restarted", async () => {
     putRevision("hello");
     await harness.startScaler();

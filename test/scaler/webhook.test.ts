@@ -7,13 +7,8 @@ import { connect, type PeerCertificate } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ApiClient } from "../../packages/scaler/src/api-client.ts";
 import { CertificateKeeper } from "../../packages/scaler/src/certificate-keeper.ts";
-import {
-  createAuthority,
-  createServerCertificate,
-  decideRenewal,
-  renewCertificates,
-  type KeyPair,
-} from "../../packages/scaler/src/certificate.ts";
+import { decideRenewal, renewCertificates, type KeyPair } from "../../packages/scaler/src/certificate.ts";
+import { createAuthority, createServerCertificate } from "../../packages/scaler/src/certificate-maker.ts";
 import { WebhookServer } from "../../packages/scaler/src/webhook-server.ts";
 import { findKubernetesFaults } from "../support/kubernetes-schema.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -1,6 +1,7 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
 export interface FakeObject {
@@ -16,6 +17,7 @@ export interface RecordedRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  readonly accept: string;
   readonly body: unknown;
 }
 
@@ -27,6 +29,7 @@ interface WatchEvent {
 
 interface Watch {
   readonly target: Target;
+  readonly isPartial: boolean;
   readonly selector: string;
   readonly response: ServerResponse;
 }
@@ -132,14 +135,19 @@ export class FakeKubernetes {
   /** Called for each request before it is answered. */
   onRequest: (request: RecordedRequest) => void = () => undefined;
   readonly #server: Server;
+  readonly #scheme: "http" | "https";
   readonly #objects = new Map<string, Map<string, FakeObject>>();
   readonly #events = new Map<string, WatchEvent[]>();
   readonly #watches = new Set<Watch>();
   #version = 100;
   #oldestVersion = 0;
 
-  constructor() {
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+  /** `pair` is the key and certificate of a server that speaks TLS, as every real one does. */
+  constructor(pair?: { readonly key: Buffer; readonly cert: Buffer }) {
+    const answer = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#answer(request, response);
+    this.#scheme = pair === undefined ? "http" : "https";
+    this.#server = pair === undefined ? createServer(answer) : createSecureServer(pair, answer);
   }
 
   async start(): Promise<void> {
@@ -160,7 +168,7 @@ export class FakeKubernetes {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   countConnections(): Promise<number> {
@@ -239,6 +247,7 @@ export class FakeKubernetes {
       method: request.method ?? "GET",
       path: url.pathname,
       query: url.searchParams,
+      accept: request.headers.accept ?? "",
       body: text === "" ? undefined : JSON.parse(text),
     };
     this.requests.push(recorded);
@@ -248,13 +257,21 @@ export class FakeKubernetes {
     const target = parseTarget(url.pathname);
     if (fault !== undefined) write(response, fault.status, fault.body);
     else if (target === undefined) write(response, 404, "404 page not found");
-    else this.#route(target, recorded, request.headers["content-type"] ?? "", response);
+    else this.#route(target, recorded, request.headers, response);
   }
 
-  #route(target: Target, request: RecordedRequest, contentType: string, response: ServerResponse): void {
+  #route(
+    target: Target,
+    request: RecordedRequest,
+    headers: IncomingMessage["headers"],
+    response: ServerResponse,
+  ): void {
     const { method, query, body } = request;
-    if (method === "GET" && query.get("watch") === "true") this.#watch(target, query, response);
-    else if (method === "GET" && target.name === "") write(response, 200, this.#toList(target, query));
+    const contentType = headers["content-type"] ?? "";
+    const isPartial = headers.accept?.includes("as=PartialObjectMetadata") === true;
+    if (method === "GET" && query.get("watch") === "true") this.#watch(target, query, isPartial, response);
+    else if (method === "GET" && target.name === "")
+      write(response, 200, this.#toList(target, query, isPartial));
     else if (method === "POST") this.#create(target, body as FakeObject, response);
     else if (target.subresource === "scale") this.#scale(target, request, contentType, response);
     else this.#one(target, request, contentType, response);
@@ -272,25 +289,30 @@ export class FakeKubernetes {
     );
   }
 
-  #toList(target: Target, query: URLSearchParams): unknown {
+  #toList(target: Target, query: URLSearchParams, isPartial: boolean): unknown {
     const all = this.#selected(target, query.get("labelSelector") ?? "");
     const start = Number(query.get("continue") ?? 0);
     const limit = Number(query.get("limit") ?? 0) || all.length;
     const more = start + limit < all.length ? { continue: String(start + limit) } : {};
+    const metadata = { resourceVersion: String(this.#version), ...more };
+    if (isPartial) {
+      const items = all.slice(start, start + limit).map(toPartial);
+      return { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata, items };
+    }
     return {
       kind: `${kinds[target.resource] ?? ""}List`,
       apiVersion: toApiVersion(target),
-      metadata: { resourceVersion: String(this.#version), ...more },
+      metadata,
       // Members of a list carry no kind of their own.
       items: all.slice(start, start + limit).map(({ kind: _kind, apiVersion: _version, ...rest }) => rest),
     };
   }
 
-  #watch(target: Target, query: URLSearchParams, response: ServerResponse): void {
+  #watch(target: Target, query: URLSearchParams, isPartial: boolean, response: ServerResponse): void {
     const selector = query.get("labelSelector") ?? "";
     const since = Number(query.get("resourceVersion") ?? 0);
     response.writeHead(200, { "content-type": "application/json" });
-    const watch: Watch = { target, selector, response };
+    const watch: Watch = { target, isPartial, selector, response };
     if (since > 0 && since < this.#oldestVersion) {
       const status = toStatus(410, "Expired", `too old resource version: ${since} (${this.#version})`);
       response.end(`${JSON.stringify({ type: "ERROR", object: status })}\n`);
@@ -322,7 +344,8 @@ export class FakeKubernetes {
   }
 
   #write(watch: Watch, type: string, object: FakeObject): void {
-    watch.response.write(`${JSON.stringify({ type, object })}\n`);
+    const part = watch.isPartial ? toPartial(object) : object;
+    watch.response.write(`${JSON.stringify({ type, object: part })}\n`);
   }
 
   #offer(watch: Watch, type: WatchEvent["type"], object: FakeObject): void {
@@ -448,6 +471,10 @@ export class FakeKubernetes {
         this.#toScale(this.#store(target, { ...known, spec: { ...known.spec, replicas } })),
       );
   }
+}
+
+function toPartial({ metadata }: FakeObject): FakeObject {
+  return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata };
 }
 
 function toApiVersion(target: Target): string {

@@ -1,6 +1,7 @@
 import { HttpMethod, RequestContext, type KubeConfig } from "@kubernetes/client-node";
 import { request, type Dispatcher } from "undici";
 import { ApiError } from "./api-error.ts";
+import { ItemSplitter } from "./item-splitter.ts";
 
 export interface CallOptions {
   readonly body?: unknown;
@@ -10,12 +11,27 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+/** What is asked of each object: all of it, or its metadata alone, which leaves the rest of large objects on the server. */
+export type ObjectPart = "whole" | "metadata";
+
+const asMetadata = "g=meta.k8s.io;v=v1";
+const accepted = {
+  whole: { list: "application/json", watch: "application/json" },
+  metadata: {
+    list: `application/json;as=PartialObjectMetadataList;${asMetadata}`,
+    watch: `application/json;as=PartialObjectMetadata;${asMetadata}`,
+  },
+} as const;
+
 export type ApiMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export const mergePatch = "application/merge-patch+json";
 export const jsonPatch = "application/json-patch+json";
 
 const callTimeoutMs = 10_000;
+const listTimeoutMs = 30_000;
+/** Etcd takes no larger ones. */
+const maxObjectBytes = 8 * 1024 * 1024;
 const maxErrorBytes = 64 * 1024;
 
 /**
@@ -46,17 +62,30 @@ export class ApiClient {
     return text === "" ? undefined : JSON.parse(text);
   }
 
+  /** A page of a list: each member as it arrives, and in the end the rest of the answer. Throws as `call` does. */
+  async list(path: string, part: ObjectPart, onItem: (item: unknown) => void): Promise<unknown> {
+    this.#onCall("GET", false);
+    const splitter = new ItemSplitter(maxObjectBytes, (text) => onItem(JSON.parse(text)));
+    const signal = AbortSignal.timeout(listTimeoutMs);
+    for await (const bytes of await this.#read(path, signal, accepted[part].list)) splitter.push(bytes);
+    return JSON.parse(splitter.end());
+  }
+
   /** Opens a watch; the caller reads the bytes and ends it through `signal`. */
-  async watch(path: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+  watch(path: string, part: ObjectPart, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
     this.#onCall("GET", true);
-    const answer = await this.#send("GET", path, signal, {});
-    if (answer.statusCode === 200) return answer.body as AsyncIterable<Buffer>;
-    const text = await answer.body.text();
-    throw ApiError.fromBody(answer.statusCode, text.slice(0, maxErrorBytes));
+    return this.#read(path, signal, accepted[part].watch);
   }
 
   async close(): Promise<void> {
     await this.#dispatcher?.destroy();
+  }
+
+  async #read(path: string, signal: AbortSignal, accept: string): Promise<AsyncIterable<Buffer>> {
+    const answer = await this.#send("GET", path, signal, {}, accept);
+    if (answer.statusCode === 200) return answer.body as AsyncIterable<Buffer>;
+    const text = await answer.body.text();
+    throw ApiError.fromBody(answer.statusCode, text.slice(0, maxErrorBytes));
   }
 
   async #send(
@@ -64,9 +93,10 @@ export class ApiClient {
     path: string,
     signal: AbortSignal,
     options: CallOptions,
+    accept = "application/json",
   ): Promise<Dispatcher.ResponseData> {
     const url = this.#server + path;
-    const headers = { ...(await this.#authenticate(url)), accept: "application/json" };
+    const headers = { ...(await this.#authenticate(url)), accept };
     return request(url, {
       method,
       signal,

@@ -76,6 +76,8 @@ export class Cluster {
     this.replicaSets = new Reflector({
       ...common,
       path: "/apis/apps/v1/replicasets",
+      // Ten old ones for each Deployment, each with the whole template of its pods.
+      part: "metadata",
       labelSelector: `${names.inject}=true`,
       project: toReplicaSetRecord,
       onChange: (_key, record, previous) => handlers.onReplicaSet(record, previous),

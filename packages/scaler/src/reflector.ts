@@ -1,14 +1,16 @@
 import type { CancelTimer, Clock } from "@sluice/core";
 import { Backoff, LineSplitter, LogOnce, type Logger } from "@sluice/kit";
-import type { ApiClient } from "./api-client.ts";
+import type { ApiClient, ObjectPart } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
-import { isJson, jsonOf, listOf, textOf, toApiObject, type ApiObject } from "./api-object.ts";
+import { isJson, jsonOf, textOf, toApiObject, type ApiObject } from "./api-object.ts";
 
 export interface ReflectorOptions<T> {
   readonly client: ApiClient;
   /** `/apis/apps/v1/deployments`. */
   readonly path: string;
   readonly labelSelector?: string;
+  /** Default `whole`. */
+  readonly part?: ObjectPart;
   /** What is kept of an object; undefined keeps nothing, as if it did not exist. Saves memory. */
   readonly project: (object: ApiObject) => T | undefined;
   /** `object` is undefined when it is gone. Called in the stream's order, after the store has changed. */
@@ -20,8 +22,8 @@ export interface ReflectorOptions<T> {
   readonly silenceMs?: number;
 }
 
-/** Larger pages cost more memory while they are read than they save time. */
-const pageSize = 250;
+/** As the official clients ask; members are read one by one, so a page costs no more memory than its largest. */
+const pageSize = 500;
 /** The server ends the watch after this; spread, so that watches of one start do not all come back together. */
 const watchSeconds = 300;
 const shortWatchMs = 1000;
@@ -98,22 +100,23 @@ export class Reflector<T> {
 
   /** Pages of a list that belong together; the copy is swapped in when the last one came. */
   async #list(): Promise<void> {
+    const { client, part = "whole" } = this.#options;
     const found = new Map<string, T>();
     let next = "";
+    let version = "";
     do {
       const page: Readonly<Record<string, string>> = {
         limit: String(pageSize),
         ...(next === "" ? {} : { continue: next }),
       };
-      const answer = jsonOf(
-        await this.#options.client.call("GET", this.#toPath(page), { timeoutMs: 30_000 }),
-      );
-      for (const item of listOf(answer["items"])) this.#keep(found, item);
-      const metadata = jsonOf(answer["metadata"]);
+      const answer = await client.list(this.#toPath(page), part, (item) => this.#keep(found, item));
+      const metadata = jsonOf(jsonOf(answer)["metadata"]);
       next = textOf(metadata["continue"]);
-      this.#resourceVersion = textOf(metadata["resourceVersion"]);
+      version = textOf(metadata["resourceVersion"]);
     } while (next !== "" && !this.#isClosed);
     this.#replaceAll(found);
+    // Only now: after a page that failed everything is listed again, and nothing is watched from the middle of a list.
+    this.#resourceVersion = version;
     this.#listedOnce.resolve();
   }
 
@@ -137,6 +140,7 @@ export class Reflector<T> {
   }
 
   async #watch(): Promise<void> {
+    const { client, part = "whole" } = this.#options;
     const abort = new AbortController();
     this.#abort = abort;
     const random = this.#options.random?.() ?? Math.random();
@@ -149,7 +153,7 @@ export class Reflector<T> {
     let cancelSilence = this.#startSilence(abort);
     try {
       const splitter = new LineSplitter(maxLineChars);
-      for await (const bytes of await this.#options.client.watch(path, abort.signal)) {
+      for await (const bytes of await client.watch(path, part, abort.signal)) {
         cancelSilence();
         cancelSilence = this.#startSilence(abort);
         splitter.push(bytes, (line) => this.#apply(line));

@@ -72,7 +72,10 @@ export function toServiceRecord(object: ApiObject): ServiceRecord | undefined {
     ipFamilies: Array.isArray(families) ? families.map(String) : ["IPv4"],
     ...(traffic === undefined ? {} : { traffic }),
     labels: metadata.labels,
-    annotations: metadata.annotations,
+    // Others may be long, kubectl's copy of the whole object for one.
+    annotations: Object.fromEntries(
+      Object.entries(metadata.annotations).filter(([key]) => key.startsWith("sluice.dev/")),
+    ),
   };
 }
 
