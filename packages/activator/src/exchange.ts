@@ -1,6 +1,7 @@
 import { SluiceError, type Clock, type Revision, type Service } from "@sluice/core";
 import {
   UpgradeForward,
+  type BodyKeeper,
   type ClientListener,
   type ClientSide,
   type Deadline,
@@ -47,18 +48,18 @@ export interface ExchangeContext {
 
 type State = "new" | "held" | "forwarding" | "over";
 
-/** What a request that was held may weigh beyond its head: Node reads no further than this ahead of us. */
-const maxBufferedBodyBytes = 128 * 1024;
-
 /**
  * One request's way from its revision to its end: waits for a pod, is forwarded, perhaps to another pod, and is over once.
  * It plays every part itself (who waits, who hears the client, the pod and the timers), so a request needs no closures.
  */
-export class Exchange implements Waiter, ClientListener, UpgradeObserver, DeadlineOwner<LimitKind | "hold"> {
+export class Exchange
+  implements Waiter, ClientListener, BodyKeeper, UpgradeObserver, DeadlineOwner<LimitKind | "hold">
+{
   previous: Waiter | undefined;
   next: Waiter | undefined;
   isHeld = false;
   turn = 0;
+  heldBytes = 0;
   /** The two sides talk past us. */
   isUpgraded = false;
   readonly client: ClientSide;
@@ -97,13 +98,16 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     this.#arrivedMs = context.clock.monotonic();
   }
 
-  get heldBytes(): number {
-    const { path, headers, head, hasBody } = this.#request;
-    let bytes = path.length;
+  /** The head, and of a body of declared length what may come to lie here; of others what does, as it comes. */
+  weigh(): number {
+    const { path, headers, head } = this.#request;
+    let bytes = path.length + Math.min(this.client.maxKeptBytes, Number(head.contentLength ?? 0));
     for (const text of headers) bytes += text.length;
-    if (!hasBody) return bytes;
-    const bodyBytes = head.contentLength === undefined ? maxBufferedBodyBytes : Number(head.contentLength);
-    return bytes + Math.min(maxBufferedBodyBytes, bodyBytes);
+    return bytes;
+  }
+
+  onBodyKept(bytes: number): void {
+    if (this.#request.head.contentLength === undefined) this.active.throttler.grow(this, bytes);
   }
 
   /** Counted, timed, and handed to the throttler, which calls `grant` or `refuse`, now or later. */
@@ -135,6 +139,7 @@ export class Exchange implements Waiter, ClientListener, UpgradeObserver, Deadli
     this.#wasCold ||= this.active.throttler.healthyPods === 0;
     this.#heldAt = this.#context.clock.now();
     this.#holdDeadline = this.#context.holdLimit?.start(this);
+    if (this.#request.hasBody) this.client.keepBody(this);
   }
 
   grant(pod: PodTracker): void {

@@ -41,14 +41,22 @@ export class HoldBudget {
   /** The bound that stands in the way of one more request in `queue`, if any. */
   findBound(queue: Held, bytes: number): HoldBound | undefined {
     if (queue.length >= this.#revision.maxRequests) return "revision-requests";
-    if (queue.bytes + bytes > this.#revision.maxBytes) return "revision-bytes";
     if (this.#requests >= this.#process.maxRequests) return "process-requests";
-    if (this.#bytes + bytes > this.#process.maxBytes) return "process-bytes";
-    return undefined;
+    return this.findByteBound(queue, bytes);
+  }
+
+  /** The bound that stands in the way of more bytes for a request in `queue`, if any. */
+  findByteBound(queue: Held, bytes: number): HoldBound | undefined {
+    if (queue.bytes + bytes > this.#revision.maxBytes) return "revision-bytes";
+    return this.#bytes + bytes > this.#process.maxBytes ? "process-bytes" : undefined;
   }
 
   take(bytes: number): void {
     this.#requests++;
+    this.#bytes += bytes;
+  }
+
+  grow(bytes: number): void {
     this.#bytes += bytes;
   }
 

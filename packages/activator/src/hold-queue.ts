@@ -11,8 +11,9 @@ export interface Waiter {
   isHeld: boolean;
   /** Counts up from request to request of a revision: who came first goes first. */
   turn: number;
-  /** What holding it costs in memory. */
-  readonly heldBytes: number;
+  /** What holding it costs in memory: what it weighs at first, and what of its body has come since. */
+  heldBytes: number;
+  weigh(): number;
   /** A slot of this pod is the request's until `release`. */
   grant(pod: PodTracker): void;
   /** It will get no pod. */
@@ -59,6 +60,12 @@ export class HoldQueue {
     const first = this.#first;
     if (first !== undefined) this.remove(first);
     return first;
+  }
+
+  /** More of its body has come. */
+  grow(waiter: Waiter, bytes: number): void {
+    waiter.heldBytes += bytes;
+    this.#bytes += bytes;
   }
 
   /** Harmless for a waiter that is not held. */

@@ -94,8 +94,26 @@ export class RevisionThrottler {
     }
     if (this.#failure !== undefined && this.#healthyPods === 0)
       return waiter.refuse(toFailureError(this.#failure));
+    waiter.heldBytes = waiter.weigh();
     const bound = this.#options.budget.findBound(this.#queue, waiter.heldBytes);
-    if (bound === undefined) return this.#hold(waiter, false);
+    if (bound === undefined) this.#hold(waiter, false);
+    else this.#overflow(waiter, bound);
+  }
+
+  /** More of its body has come. Where that breaks a bound it is refused: what came earlier stays. */
+  grow(waiter: Waiter, bytes: number): void {
+    if (!waiter.isHeld) return;
+    const bound = this.#options.budget.findByteBound(this.#queue, bytes);
+    if (bound === undefined) {
+      this.#queue.grow(waiter, bytes);
+      this.#options.budget.grow(bytes);
+      return;
+    }
+    this.cancel(waiter);
+    this.#overflow(waiter, bound);
+  }
+
+  #overflow(waiter: Waiter, bound: HoldBound): void {
     this.#options.onOverflow?.(bound);
     waiter.refuse(toHoldError(bound));
   }

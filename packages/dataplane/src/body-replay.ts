@@ -21,6 +21,11 @@ export class BodyReplay {
     return this.#chunks;
   }
 
+  /** Whether it would still be whole with this chunk. */
+  fits(chunk: Buffer): boolean {
+    return this.#isWhole && this.#bytes + chunk.length <= this.#maxBytes;
+  }
+
   add(chunk: Buffer): void {
     if (!this.#isWhole) return;
     this.#bytes += chunk.length;

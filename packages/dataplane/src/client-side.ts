@@ -8,6 +8,12 @@ export interface ClientListener {
   onClientClosed(isComplete: boolean): void;
 }
 
+/** Who pays for what lies here of a body that nobody has taken yet. */
+export interface BodyKeeper {
+  /** So much more has come, or may come to lie here unseen. */
+  onBodyKept(bytes: number): void;
+}
+
 /**
  * The side that asked, as forwarding and error answers see it: one request and its answer, over HTTP/1.1 or HTTP/2.
  * Headers and trailers are names and values in turn.
@@ -34,6 +40,10 @@ export interface ClientSide {
   closeAfterwards(): void;
   /** Breaks the exchange off, so that the client sees that the answer is not whole. */
   destroy(): void;
+  /** The most of a body that lies here before anybody takes it. */
+  readonly maxKeptBytes: number;
+  /** Takes the body in while the request waits, no more than `maxKeptBytes`, and tells how much there is as it comes. */
+  keepBody(keeper: BodyKeeper): void;
   /** The request's body. Ask only when there is one, and once per attempt to send it. */
   openBody(): Readable;
   /** The request's trailers, once its body has ended. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
-import type { ClientListener, ClientSide } from "./client-side.ts";
+import type { BodyKeeper, ClientListener, ClientSide } from "./client-side.ts";
 import { BodySource } from "./body-source.ts";
 
 /**
@@ -9,10 +9,14 @@ import { BodySource } from "./body-source.ts";
  */
 const reasonPattern = /^[\t\x20-\x7e\x80-\xff]+$/;
 
+/** What is kept to be sent again, and what Node reads before it notices that nobody wants more. */
+const maxKeptBytes = 128 * 1024;
+
 /** A client that came over HTTP/1.1. */
 export class Http1Client implements ClientSide {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly maxKeptBytes = maxKeptBytes;
   bodyBytes = 0;
   readonly #replayBytes: number;
   #body: BodySource | undefined;
@@ -98,6 +102,11 @@ export class Http1Client implements ClientSide {
 
   destroy(): void {
     this.response.destroy();
+  }
+
+  keepBody(keeper: BodyKeeper): void {
+    this.#body ??= new BodySource(this.request, this.#replayBytes);
+    this.#body.keep(maxKeptBytes, keeper);
   }
 
   openBody(): Readable {

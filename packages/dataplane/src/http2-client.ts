@@ -3,11 +3,15 @@ import type { Readable } from "node:stream";
 import { SluiceError } from "@sluice/core";
 import { BodySource } from "./body-source.ts";
 import { sendTrailers, toHeaderObject } from "./http2-trailers.ts";
-import type { ClientListener, ClientSide } from "./client-side.ts";
+import type { BodyKeeper, ClientListener, ClientSide } from "./client-side.ts";
+
+/** The window that a stream has, and what of it is kept to be sent again. */
+const maxKeptBytes = 1024 * 1024 + 64 * 1024;
 
 /** A client that came over HTTP/2: one stream of its connection. */
 export class Http2Client implements ClientSide {
   readonly stream: ServerHttp2Stream;
+  readonly maxKeptBytes = maxKeptBytes;
   bodyBytes = 0;
   readonly #replayBytes: number;
   #body: BodySource | undefined;
@@ -98,6 +102,11 @@ export class Http2Client implements ClientSide {
   /** A reset, sent at once: `close` would first end the body properly, and the client would take it for the whole. */
   destroy(): void {
     if (!this.stream.destroyed) this.stream.destroy(new SluiceError("upstream-reset"));
+  }
+
+  keepBody(keeper: BodyKeeper): void {
+    this.#body ??= new BodySource(this.stream, this.#replayBytes);
+    this.#body.keep(maxKeptBytes, keeper);
   }
 
   openBody(): Readable {

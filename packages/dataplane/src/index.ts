@@ -1,5 +1,5 @@
 export { answerError } from "./error-answer.ts";
-export type { ClientListener, ClientSide } from "./client-side.ts";
+export type { BodyKeeper, ClientListener, ClientSide } from "./client-side.ts";
 export { DeadlineQueue, type Deadline, type DeadlineOwner } from "./deadline-queue.ts";
 export type { Forwarding, ForwardFailure, ForwardObserver, ForwardRequest } from "./forward.ts";
 export { EarlyBytes } from "./early-bytes.ts";

@@ -8,7 +8,8 @@ export class FakeWaiter implements Waiter {
   next: Waiter | undefined;
   isHeld = false;
   turn = 0;
-  readonly heldBytes: number;
+  heldBytes = 0;
+  readonly #bytes: number;
   readonly id: number;
   pod: PodTracker | undefined;
   error: SluiceError | undefined;
@@ -18,7 +19,11 @@ export class FakeWaiter implements Waiter {
 
   constructor(id = 0, heldBytes = 100) {
     this.id = id;
-    this.heldBytes = heldBytes;
+    this.#bytes = heldBytes;
+  }
+
+  weigh(): number {
+    return this.#bytes;
   }
 
   grant(pod: PodTracker): void {
