@@ -10,6 +10,7 @@ const headerTimeoutMs = 60_000;
 /** Longer than proxies and load balancers in front keep theirs, so that it is never this side that closes first. */
 const keepAliveTimeoutMs = 620_000;
 const maxHeaderBytes = 64 * 1024;
+const http1Options = { headerTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes };
 const handshakeTimeoutMs = 10_000;
 
 /** Something that listens, and stops. */
@@ -29,7 +30,7 @@ export class Gateway implements Listening {
   #port = 0;
 
   constructor(pipeline: Pipeline, clock: Clock) {
-    this.#http1 = createHttp1Server(pipeline, { headerTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes });
+    this.#http1 = createHttp1Server(pipeline, { ...http1Options, clock });
     this.#http2 = createHttp2Server(pipeline, maxHeaderBytes);
     shareWithHttp2(this.#http1, this.#http2, headerTimeoutMs, clock);
   }
@@ -61,9 +62,9 @@ export class TlsGateway implements Listening {
   readonly #certificates: CertificateStore;
   #port = 0;
 
-  constructor(pipeline: Pipeline, certificates: CertificateStore) {
+  constructor(pipeline: Pipeline, certificates: CertificateStore, clock: Clock) {
     this.#certificates = certificates;
-    this.#http1 = createHttp1Server(pipeline, { headerTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes });
+    this.#http1 = createHttp1Server(pipeline, { ...http1Options, clock });
     this.#http2 = createHttp2Server(pipeline, maxHeaderBytes);
     this.#tls = createTlsServer({
       ALPNProtocols: ["h2", "http/1.1"],

@@ -187,6 +187,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
       : new TlsGateway(
           new Pipeline(context, { isInternal: false, isSecure: true, mayForward }),
           new CertificateStore(settings.tlsFolders, log),
+          clock,
         );
   await tls?.listen(settings.tlsPort, settings.bindAddress);
   const stopReloads =

@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { SluiceError, errorCatalogue, type ErrorCode } from "@sluice/core";
+import { SluiceError, errorCatalogue, type Clock, type ErrorCode } from "@sluice/core";
+import { BodyLinger } from "./body-linger.ts";
 import { answerError } from "./error-answer.ts";
 import { createUpgradeClient } from "./upgrade-forward.ts";
 
 export interface Http1ServerOptions {
+  readonly clock: Clock;
   readonly headerTimeoutMs: number;
   readonly maxHeaderBytes: number;
   /** How long a connection without a request is kept; 0 is for ever. */
@@ -34,7 +36,10 @@ export function createHttp1Server(handler: Http1Handler, options: Http1ServerOpt
   });
   // Node silently drops headers beyond a count; the bytes are limited already.
   server.maxHeadersCount = 0;
+  const linger = new BodyLinger(options.clock);
   const accept = (request: IncomingMessage, response: ServerResponse): void => {
+    // Node has ended those that bring no body.
+    if (!request.readableEnded) linger.watch(request, response);
     // Pipelined behind a request that is not answered yet: it waits for its turn, so that an app sees the requests of one
     // connection in their order (RFC 9112 §9.3.2) and one connection takes one slot.
     if (response.socket === null) response.once("socket", () => handler.handleRequest(request, response));

@@ -54,6 +54,7 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
     recorders: [metrics, createRequestLog(settings)].filter((recorder) => recorder !== undefined),
   });
   const http1 = createHttp1Listener(pipeline, forwarder, {
+    clock,
     headerTimeoutMs: settings.headerTimeout,
     maxHeaderBytes: settings.maxHeaderBytes,
     // Idle connections are the client's business, as with Knative: an activator keeps its own for long.
