@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { writeFile, mkdtemp, rm } from "node:fs/promises";
@@ -5,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { systemClock, toFeedKey, type FeedObject } from "@sluice/core";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { systemClock, toFeedKey, type Clock, type FeedObject } from "@sluice/core";
 import { createLogger, parseSettings, runStopStages } from "@sluice/kit";
 import { activatorSettings, startActivator } from "@sluice/activator";
 import { expect, test } from "vitest";
@@ -215,10 +218,63 @@ test("a pod whose address cannot be reached keeps nobody from the others", async
   expect((await reply).status).toBe(200);
 });
 
+/** Runs a program where only the loopback device is there, as on a host without a network. */
+const isolated = ["-rn", "sh", "-c", 'ip link set lo up && exec "$0" "$@"'];
+const canIsolate = spawnSync("unshare", [...isolated, "true"]).status === 0;
+if (!canIsolate) console.log("skipped: unshare and ip do not make a network namespace here");
+
+test.skipIf(!canIsolate)("a host without DNS: nothing on a request's way looks a name up", () => {
+  const program = join(import.meta.dirname, "programs", "without-names.ts");
+  const output = execFileSync("unshare", [...isolated, process.execPath, program], { encoding: "utf8" });
+  const seen = JSON.parse(output) as Record<string, unknown>;
+  expect(seen["lookedUp"]).toMatch(/^EAI_|^ENOTFOUND$/);
+  expect(seen).toMatchObject({ status: 200, body: "hello\n" });
+});
+
+test("the wall clock jumps an hour on and two back: nobody's time runs out, every second is reported once", async () => {
+  let offsetMs = 0;
+  const clock: Clock = {
+    now: () => systemClock.now() + offsetMs,
+    monotonic: () => systemClock.monotonic(),
+    setTimer: (callback, delayMs) => systemClock.setTimer(callback, delayMs),
+  };
+  await using harness = await Harness.start({ clock, settings: { SLUICE_MAX_HOLD_TIME: "60s" } });
+  const { aggregator } = harness;
+  if (aggregator === undefined) throw new Error("no aggregator");
+  const reply = harness.call();
+  await harness.untilHeld(1);
+  for (const byMs of [3_600_000, -7_200_000]) {
+    offsetMs += byMs;
+    const before = aggregator.stats.length;
+    await aggregator.until((stats) => stats.length >= before + 2);
+    const [first, second] = aggregator.stats.slice(before).map(({ stat }) => stat);
+    // One report may have been on its way when the clock jumped.
+    expect(Math.abs((second?.timestamp ?? 0) - clock.now() / 1000)).toBeLessThanOrEqual(2);
+    expect(second?.timestamp).not.toBe(first?.timestamp);
+    expect(second).toMatchObject({ averageConcurrentRequests: 1, held: 1 });
+  }
+  await harness.untilHeld(1);
+  await harness.addPod();
+  expect((await reply).status).toBe(200);
+  const counted = aggregator.stats.reduce((sum, { stat }) => sum + stat.requestCount, 0);
+  expect(counted).toBe(1);
+});
+
+/** What this process holds on its heap once nothing is left to collect. */
+function usedBytes(): number {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
 test("5,000 clients that connect and vanish while they are held leave nothing behind", async () => {
   await using harness = await Harness.start();
   const request = "GET / HTTP/1.1\r\nHost: hello.default.example.com\r\n\r\n";
+  const used: number[] = [];
   for (let round = 0; round < 10; round++) {
+    used.push(usedBytes());
     const sockets = Array.from({ length: 500 }, () => {
       const socket = connect(harness.activator.publicPort, "127.0.0.1");
       socket.on("error", () => socket.destroy());
@@ -233,4 +289,7 @@ test("5,000 clients that connect and vanish while they are held leave nothing be
   expect(await harness.metric("sluice_activator_inside_requests")).toBe(0);
   const series = `sluice_activator_requests_total{namespace="default",revision="hello-00001",code="499"}`;
   expect(await harness.metric(series)).toBe(5000);
+  // The first rounds bring code and shapes; a request that stayed would weigh some 3 KiB, 500 of them more than a mebibyte.
+  const grownBytes = usedBytes() - (used[3] ?? 0);
+  expect(grownBytes).toBeLessThan(1024 * 1024);
 });

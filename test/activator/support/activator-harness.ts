@@ -1,5 +1,5 @@
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { systemClock, type FeedObject } from "@sluice/core";
+import { systemClock, type Clock, type FeedObject } from "@sluice/core";
 import { createLogger, parseSettings, runStopStages } from "@sluice/kit";
 import { activatorSettings, startActivator, type Activator } from "@sluice/activator";
 import { FakeAggregator } from "./fake-aggregator.ts";
@@ -14,6 +14,7 @@ export interface HarnessOptions {
   readonly objects?: readonly FeedObject[];
   readonly hasAggregator?: boolean;
   readonly feedUrl?: string;
+  readonly clock?: Clock;
 }
 
 export interface Reply {
@@ -54,10 +55,8 @@ export class Harness implements AsyncDisposable {
     const feed = await FeedServer.start(options.objects ?? [makeRevision(), makeService()]);
     const aggregator = options.hasAggregator === false ? undefined : await FakeAggregator.start();
     if (aggregator !== undefined) feed.put(aggregator.toFeed());
-    const activator = await startTestActivator({
-      SLUICE_FEED: options.feedUrl ?? feed.url,
-      ...options.settings,
-    });
+    const environment = { SLUICE_FEED: options.feedUrl ?? feed.url, ...options.settings };
+    const activator = await startTestActivator(environment, options.clock);
     await activator.ready;
     return new Harness(feed, aggregator, activator);
   }
@@ -117,7 +116,10 @@ export class Harness implements AsyncDisposable {
   }
 }
 
-export function startTestActivator(environment: Readonly<Record<string, string>>): Promise<Activator> {
+export function startTestActivator(
+  environment: Readonly<Record<string, string>>,
+  clock: Clock = systemClock,
+): Promise<Activator> {
   const settings = parseSettings(activatorSettings, {
     environment: {
       POD_NAME: "activator-0",
@@ -128,7 +130,7 @@ export function startTestActivator(environment: Readonly<Record<string, string>>
       ...environment,
     },
   });
-  return startActivator({ settings, log: silent });
+  return startActivator({ settings, log: silent, clock });
 }
 
 export function callHttp(call: Call, agent?: Agent): Promise<Reply> {
