@@ -98,6 +98,11 @@ export class Exchange
     this.#arrivedMs = context.clock.monotonic();
   }
 
+  /** The client asked for another protocol on its connection. */
+  get wantsUpgrade(): boolean {
+    return this.#request.upgrade !== undefined;
+  }
+
   /** The head, and of a body of declared length what may come to lie here; of others what does, as it comes. */
   weigh(): number {
     const { path, headers, head } = this.#request;
