@@ -1,6 +1,6 @@
 import PQueue from "p-queue";
 import { SluiceError } from "@sluice/core";
-import { WaitingLine, type LineOptions } from "./waiting-line.ts";
+import { WaitingLine, type LinePlace } from "./waiting-line.ts";
 
 /** Who wants through. Called once, at once or later, unless the pass left before. */
 export interface GateVisitor {
@@ -14,17 +14,18 @@ export interface GateOptions {
   readonly queueDepth: number;
 }
 
-/** One visitor's way through the gate: waits, holds a slot, leaves once. */
-export class GatePass {
+/** The right to be through: one task of p-queue, which lasts until `end`. */
+interface Slot {
+  end: () => void;
+}
+
+/** One visitor's way through the gate: waits, holds a slot, leaves once. The gate writes its fields. */
+export class GatePass implements LinePlace<GatePass> {
   readonly visitor: GateVisitor;
-  /** The line and the place in it; only the line writes these. */
-  line: WaitingLine | undefined;
-  run: (() => Promise<unknown>) | undefined;
   ahead: GatePass | undefined;
   behind: GatePass | undefined;
   state: "new" | "waiting" | "through" | "left" = "new";
-  /** Ends p-queue's task, which is what holds the slot. */
-  end: (() => void) | undefined;
+  slot: Slot | undefined;
 
   constructor(visitor: GateVisitor) {
     this.visitor = visitor;
@@ -32,21 +33,22 @@ export class GatePass {
 }
 
 /**
- * Lets `concurrency` visitors through and `queueDepth` more wait, first come first served (Knative's breaker). p-queue
- * counts the slots: each pass is one of its tasks, which lasts until the pass leaves.
+ * Lets `concurrency` visitors through and `queueDepth` more wait, first come first served (Knative's breaker). p-queue hands out
+ * the slots. A slot goes from visitor to visitor and back to p-queue only when there are to be fewer, so that a request costs
+ * neither a task nor a promise.
  */
 export class Gate {
-  readonly #queue: PQueue<WaitingLine, LineOptions>;
+  readonly #queue: PQueue;
+  readonly #line = new WaitingLine<GatePass>();
+  readonly #free: Slot[] = [];
+  #slots = 0;
   #concurrency: number;
   #queueDepth: number;
   #inFlight = 0;
+  #isServing = false;
 
   constructor(options: GateOptions) {
-    this.#queue = new PQueue<WaitingLine, LineOptions>({
-      concurrency: Math.max(1, options.concurrency),
-      autoStart: options.concurrency > 0,
-      queueClass: WaitingLine,
-    });
+    this.#queue = new PQueue({ concurrency: Math.max(1, options.concurrency) });
     this.#concurrency = options.concurrency;
     this.#queueDepth = options.queueDepth;
   }
@@ -58,7 +60,7 @@ export class Gate {
 
   /** Passes that wait. */
   get waiting(): number {
-    return this.#queue.size;
+    return this.#line.length;
   }
 
   /** Throws `queue-full` when as many wait as may. Otherwise the visitor is called, perhaps before this returns. */
@@ -66,50 +68,66 @@ export class Gate {
     if (this.#inFlight >= this.#concurrency + this.#queueDepth) throw new SluiceError("queue-full");
     this.#inFlight++;
     pass.state = "waiting";
-    // The constant name saves p-queue a number per task; nothing is ever looked up by it.
-    void this.#queue.add(() => this.#hold(pass), { id: "", pass });
-  }
-
-  /** Enters only if a slot is free and nobody waits for it; says whether it did. The visitor is called within a few microtasks. */
-  tryEnter(pass: GatePass): boolean {
-    if (this.#inFlight >= this.#concurrency) return false;
-    this.enter(pass);
-    return true;
+    this.#line.push(pass);
+    this.#serve();
   }
 
   /** Gives the slot back, or leaves the line. Harmless when the pass never entered or has left. */
   leave(pass: GatePass): void {
-    const before = pass.state;
-    if (before === "new" || before === "left") return;
+    const { state, slot } = pass;
+    if (state === "new" || state === "left") return;
     pass.state = "left";
     this.#inFlight--;
-    if (before === "through") {
-      pass.end?.();
+    if (slot === undefined) {
+      this.#line.remove(pass);
       return;
     }
-    // p-queue forgets a task only by running it, so the task runs outside of its turn and finds that the pass has left.
-    const run = pass.line?.take(pass);
-    if (run !== undefined) void run();
+    pass.slot = undefined;
+    if (this.#slots > this.#concurrency) this.#end(slot);
+    else this.#free.push(slot);
+    this.#serve();
   }
 
   /** Takes effect for the next visitors; those beyond a lowered limit finish. */
   resize(options: GateOptions): void {
     this.#concurrency = options.concurrency;
     this.#queueDepth = options.queueDepth;
-    if (options.concurrency === 0) {
-      this.#queue.pause();
-      return;
-    }
-    this.#queue.concurrency = options.concurrency;
-    this.#queue.start();
+    this.#queue.concurrency = Math.max(1, options.concurrency);
+    while (this.#slots > this.#concurrency && this.#free.length > 0) this.#end(this.#free.pop());
+    this.#serve();
   }
 
-  #hold(pass: GatePass): Promise<void> | undefined {
-    if (pass.state !== "waiting") return undefined;
+  /** A loop and no recursion: a visitor may leave while it is called, and the line may be long. */
+  #serve(): void {
+    if (this.#isServing) return;
+    this.#isServing = true;
+    while (this.#line.length > 0) {
+      const slot = this.#free.pop() ?? this.#open();
+      if (slot === undefined) break;
+      this.#admit(slot);
+    }
+    this.#isServing = false;
+  }
+
+  #admit(slot: Slot): void {
+    const pass = this.#line.shift();
+    if (pass === undefined) return;
     pass.state = "through";
-    return new Promise((resolve) => {
-      pass.end = resolve;
-      pass.visitor.onAdmitted();
-    });
+    pass.slot = slot;
+    pass.visitor.onAdmitted();
+  }
+
+  /** One slot more, as long as there may be. */
+  #open(): Slot | undefined {
+    if (this.#slots >= this.#concurrency) return undefined;
+    this.#slots++;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    void this.#queue.add(() => promise);
+    return { end: resolve };
+  }
+
+  #end(slot: Slot | undefined): void {
+    this.#slots--;
+    slot?.end();
   }
 }
