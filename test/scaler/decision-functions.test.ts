@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decideCosts } from "../../packages/scaler/src/deletion-cost.ts";
 import { decideSwitch, type SwitchState } from "../../packages/scaler/src/endpoint-switch.ts";
 import { toSlice, type WantedSlice } from "../../packages/scaler/src/endpoint-slice.ts";
-import { pickActivators } from "../../packages/scaler/src/endpoint-writer.ts";
+import { pickActivators } from "../../packages/scaler/src/wanted-slice.ts";
 import { isAllowedHost, parseAllowList } from "../../packages/scaler/src/host-claims.ts";
 import { KeyedWorker } from "../../packages/scaler/src/keyed-worker.ts";
 import { decideLease, leaseDurationMs, toLease } from "../../packages/scaler/src/lease.ts";

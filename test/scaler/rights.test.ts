@@ -11,6 +11,7 @@ import {
   toDeployment,
   toPod,
   toReplicaSet,
+  toRivalSlice,
   toService,
 } from "../support/scaler-harness.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -73,6 +74,7 @@ test("the scaler has the rights that it uses, and uses every right that it has",
   api.put(paths.deployments, toDeployment("hello", { spec: { replicas: 2 } }));
   api.put(paths.replicaSets, toReplicaSet("hello"));
   api.put(paths.services, toService("hello"));
+  api.put(paths.slices, toRivalSlice("hello"));
   api.put(paths.pods, toActivator("activator-0", "10.0.1.1"));
   api.put(paths.pods, toPod("hello", "hello-1", { address: "10.0.0.1", isReady: true }));
   api.put(paths.secrets, { metadata: { name: "sluice-webhook", namespace: "sluice-system" } });

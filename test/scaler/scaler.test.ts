@@ -12,6 +12,7 @@ import {
   toDeployment,
   toPod,
   toReplicaSet,
+  toRivalSlice,
   toService,
 } from "../support/scaler-harness.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -535,6 +536,70 @@ describe("a public Service", () => {
       'Service default/late: metadata.labels[sluice.dev/service]: must be used by one Service only; hello was first (found "hello")',
     );
     expect(harness.slicesOf("late")).toEqual({});
+  });
+
+  test("that lost its selector loses what Kubernetes wrote while it had one, once ours is there", async () => {
+    // A slice, and Endpoints, which are mirrored to another slice.
+    harness.api.put(paths.slices, toRivalSlice("hello"));
+    harness.api.put(paths.slices, toRivalSlice("hello", "endpointslicemirroring-controller.k8s.io"));
+    harness.api.put(paths.endpoints, { metadata: { name: "hello", namespace: "default" } });
+    harness.api.put(paths.slices, toRivalSlice("other"));
+    const atRemoval: number[] = [];
+    harness.api.onRequest = ({ method }) => {
+      if (method === "DELETE") atRemoval.push(harness.slicesOf("hello")["activators"]?.length ?? 0);
+    };
+    await startWithService();
+    const namesOf = (): string[] =>
+      harness.api
+        .list(paths.slices)
+        .map((slice) => slice.metadata.name)
+        .toSorted();
+    await waitUntil("ours alone", () => namesOf().join() === "hello-sluice-activators,other-endpointslice");
+    await waitUntil(
+      "the note to go",
+      () =>
+        harness.annotationsOf(paths.slices, "hello-sluice-activators")[
+          "sluice.dev/remove-other-endpoints"
+        ] === undefined,
+    );
+    expect(harness.api.list(paths.endpoints)).toEqual([]);
+    expect(atRemoval).toEqual([2, 2, 2]);
+    // From here on nothing is asked: another writer sees that it was done.
+    const listed = harness.api.count("GET", "/namespaces/default/endpointslices");
+    const [first] = harness.scalers;
+    if (first === undefined) throw new Error("it runs");
+    await harness.stopScaler(first);
+    const second = await harness.startScaler();
+    await waitUntil("the lease", () => second.isWriter());
+    harness.api.put(paths.pods, toActivator("activator-2", "10.0.1.3"));
+    await waitUntil("three activators", () => harness.slicesOf("hello")["activators"]?.length === 3);
+    expect(harness.api.count("GET", "/namespaces/default/endpointslices")).toBe(listed);
+  });
+
+  test.each([
+    ["has its selector back", { spec: { selector: { app: "hello" }, ports: [{ port: 80 }] } }],
+    [
+      "is none of ours any more",
+      { metadata: { name: "hello", labels: {} }, spec: { selector: { app: "hello" } } },
+    ],
+  ])("that %s loses our endpoints", async (_what, more: Partial<FakeObject>) => {
+    await startWithService();
+    await waitUntil("activators", () => harness.slicesOf("hello")["activators"]?.length === 2);
+    harness.api.put(paths.services, toService("hello", more));
+    await waitUntil("nothing of ours", () => Object.keys(harness.slicesOf("hello")).length === 0);
+    expect(harness.api.count("DELETE", "/hello-sluice-activators")).toBe(1);
+  });
+
+  test("that changed hands while nobody wrote loses our endpoints when somebody does", async () => {
+    await startWithService();
+    await waitUntil("activators", () => harness.slicesOf("hello")["activators"]?.length === 2);
+    const [first] = harness.scalers;
+    if (first === undefined) throw new Error("it runs");
+    await harness.stopScaler(first);
+    harness.api.put(paths.services, toService("hello", { metadata: { name: "hello", labels: {} } }));
+    await harness.startScaler();
+    await waitUntil("nothing of ours", () => Object.keys(harness.slicesOf("hello")).length === 0);
+    expect(harness.api.count("DELETE", "/hello-sluice-activators")).toBe(1);
   });
 
   test("with a selector is left alone, and that is said", async () => {

@@ -25,6 +25,8 @@ interface WatchEvent {
   readonly version: number;
   readonly type: "ADDED" | "MODIFIED" | "DELETED";
   readonly object: FakeObject;
+  /** As it was before a modification. */
+  readonly previous: FakeObject | undefined;
 }
 
 interface Watch {
@@ -59,6 +61,7 @@ const kinds: Readonly<Record<string, string>> = {
   pods: "Pod",
   services: "Service",
   endpointslices: "EndpointSlice",
+  endpoints: "Endpoints",
   leases: "Lease",
   events: "Event",
   secrets: "Secret",
@@ -326,7 +329,7 @@ export class FakeKubernetes {
       }
     }
     for (const event of this.#events.get(target.kind) ?? []) {
-      if (since > 0 && event.version > since) this.#offer(watch, event.type, event.object);
+      if (since > 0 && event.version > since) this.#offer(watch, event);
     }
     this.#watches.add(watch);
     response.on("close", () => this.#watches.delete(watch));
@@ -348,17 +351,27 @@ export class FakeKubernetes {
     watch.response.write(`${JSON.stringify({ type, object: part })}\n`);
   }
 
-  #offer(watch: Watch, type: WatchEvent["type"], object: FakeObject): void {
+  /** An object that a watch's selector no longer finds is deleted to that watch, as it was; one that it finds now is new. */
+  #offer(watch: Watch, { type, object, previous }: WatchEvent): void {
     const isInScope = watch.target.namespace === "" || object.metadata.namespace === watch.target.namespace;
-    const labels = (object.metadata["labels"] ?? {}) as Record<string, unknown>;
-    if (isInScope && matches(labels, watch.selector)) this.#write(watch, type, object);
+    const isFound = (found: FakeObject): boolean =>
+      matches((found.metadata["labels"] ?? {}) as Record<string, unknown>, watch.selector);
+    if (!isInScope) return;
+    const wasFound = previous !== undefined && isFound(previous);
+    if (isFound(object)) {
+      this.#write(watch, type === "MODIFIED" && !wasFound ? "ADDED" : type, object);
+    } else if (wasFound) {
+      const { resourceVersion } = object.metadata;
+      this.#write(watch, "DELETED", { ...previous, metadata: { ...previous.metadata, resourceVersion } });
+    }
   }
 
-  #publish(kind: string, type: WatchEvent["type"], object: FakeObject): void {
+  #publish(kind: string, type: WatchEvent["type"], object: FakeObject, previous?: FakeObject): void {
     const events = this.#events.get(kind) ?? [];
-    events.push({ version: this.#version, type, object });
+    const event = { version: this.#version, type, object, previous };
+    events.push(event);
     this.#events.set(kind, events);
-    for (const watch of this.#watches) if (watch.target.kind === kind) this.#offer(watch, type, object);
+    for (const watch of this.#watches) if (watch.target.kind === kind) this.#offer(watch, event);
   }
 
   #store(target: Target, object: FakeObject): FakeObject {
@@ -384,7 +397,7 @@ export class FakeKubernetes {
       },
     };
     objects.set(key, stored);
-    this.#publish(target.kind, known === undefined ? "ADDED" : "MODIFIED", stored);
+    this.#publish(target.kind, known === undefined ? "ADDED" : "MODIFIED", stored, known);
     return stored;
   }
 

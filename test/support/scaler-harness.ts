@@ -10,6 +10,7 @@ export const paths = {
   pods: "/api/v1/pods",
   services: "/api/v1/services",
   slices: "/apis/discovery.k8s.io/v1/endpointslices",
+  endpoints: "/api/v1/endpoints",
   leases: "/apis/coordination.k8s.io/v1/leases",
   events: "/api/v1/events",
   secrets: "/api/v1/secrets",
@@ -140,6 +141,22 @@ export function toService(name: string, more: Partial<FakeObject> = {}): FakeObj
   };
 }
 
+/** An EndpointSlice that one of Kubernetes' own controllers wrote. */
+export function toRivalSlice(service: string, manager = "endpointslice-controller.k8s.io"): FakeObject {
+  return {
+    metadata: {
+      name: `${service}-${manager.split("-")[0]}`,
+      namespace: "default",
+      labels: {
+        "kubernetes.io/service-name": service,
+        "endpointslice.kubernetes.io/managed-by": manager,
+      },
+    },
+    endpoints: [{ addresses: ["10.0.0.99"] }],
+    ports: [{ port: 3000 }],
+  };
+}
+
 export function toDecision(name: string, desiredPods: number, more: Partial<Decision> = {}): Decision {
   const at = "2026-11-23T10:00:00.000Z";
   return {
@@ -164,6 +181,10 @@ export function toDecision(name: string, desiredPods: number, more: Partial<Deci
     reason: `stable: asks for ${desiredPods}`,
     ...more,
   };
+}
+
+function toLabels(object: FakeObject): Record<string, string> {
+  return object.metadata["labels"] as Record<string, string>;
 }
 
 const log = createLogger({ name: "test", level: "silent" });
@@ -251,17 +272,18 @@ export class ScalerHarness {
     );
   }
 
-  /** Addresses by role of the slices of a Service. */
+  /** Addresses by role of our slices of a Service. */
   slicesOf(service: string): Record<string, string[]> {
     const slices = this.api
       .list(paths.slices)
       .filter(
         (slice) =>
-          (slice.metadata["labels"] as Record<string, string>)["kubernetes.io/service-name"] === service,
+          toLabels(slice)["kubernetes.io/service-name"] === service &&
+          toLabels(slice)["sluice.dev/endpoints"] !== undefined,
       );
     return Object.fromEntries(
       slices.map((slice) => [
-        (slice.metadata["labels"] as Record<string, string>)["sluice.dev/endpoints"],
+        toLabels(slice)["sluice.dev/endpoints"],
         (slice["endpoints"] as { addresses: string[] }[]).flatMap((endpoint) => endpoint.addresses),
       ]),
     );

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { listOf, textOf, type ApiObject, type Json } from "./api-object.ts";
+import { jsonOf, listOf, textOf, type ApiObject, type Json } from "./api-object.ts";
 import type { ServiceRecord } from "./service-record.ts";
 
 /** Label value by which our EndpointSlices are told from everybody else's. */
@@ -23,9 +23,13 @@ export interface SliceRecord {
   readonly resourceVersion: string;
   /** Equal for slices that mean the same. */
   readonly content: string;
+  /** What Kubernetes itself wrote, from when the Service had a selector, may still be there. */
+  readonly hasRivals: boolean;
 }
 
 const roleLabel = "sluice.dev/endpoints";
+/** Stands in the cluster, so that the next writer goes on where this one stopped, without asking for every Service. */
+const rivalsAnnotation = "sluice.dev/remove-other-endpoints";
 /** The most that the API takes in one slice. */
 const maxEndpoints = 1000;
 
@@ -37,7 +41,7 @@ function toContent(ports: readonly Json[], endpoints: readonly Json[]): string {
 }
 
 export function toSliceRecord(object: ApiObject): SliceRecord | undefined {
-  const { labels, name, namespace, resourceVersion } = object.metadata;
+  const { annotations, labels, name, namespace, resourceVersion } = object.metadata;
   const role = labels[roleLabel];
   if (role !== "activators" && role !== "pods") return undefined;
   const content = toContent(listOf(object.json["ports"]), listOf(object.json["endpoints"]));
@@ -48,10 +52,15 @@ export function toSliceRecord(object: ApiObject): SliceRecord | undefined {
     role,
     resourceVersion,
     content,
+    hasRivals: annotations[rivalsAnnotation] !== undefined,
   };
 }
 
-export function toSliceName(service: string, role: SliceRole): string {
+/** Of a Service's name, or of its key. */
+export function toSliceName<Name extends string>(
+  service: Name,
+  role: SliceRole,
+): `${Name}-sluice-${SliceRole}` {
   return `${service}-sluice-${role}`;
 }
 
@@ -61,6 +70,13 @@ export interface WantedSlice {
   readonly role: SliceRole;
   readonly content: string;
   readonly json: Json;
+}
+
+/** The slice with or without the note that others have to be removed. */
+export function withRivals(slice: WantedSlice, hasRivals: boolean): WantedSlice {
+  if (!hasRivals) return slice;
+  const metadata = { ...jsonOf(slice.json["metadata"]), annotations: { [rivalsAnnotation]: "true" } };
+  return { ...slice, json: { ...slice.json, metadata } };
 }
 
 /** Every port of the Service leads to `port` of each endpoint. Of a mixed list the first one's family counts. */

@@ -1,5 +1,4 @@
 import {
-  findOwner,
   toKey,
   type CancelTimer,
   type Clock,
@@ -9,22 +8,16 @@ import {
 } from "@sluice/core";
 import type { Logger } from "@sluice/kit";
 import type { ApiClient } from "./api-client.ts";
-import { ApiError } from "./api-error.ts";
 import type { ClusterBook } from "./cluster-book.ts";
 import type { DeploymentRecord } from "./deployment-record.ts";
-import {
-  toSlice,
-  toSliceName,
-  type SliceEndpoint,
-  type SliceRecord,
-  type SliceRole,
-  type WantedSlice,
-} from "./endpoint-slice.ts";
+import { toSliceName, withRivals, type SliceRecord, type WantedSlice } from "./endpoint-slice.ts";
 import { decideSwitch, type SwitchState } from "./endpoint-switch.ts";
-import type { MemberRecord } from "./pod-record.ts";
 import { KeyedWorker } from "./keyed-worker.ts";
 import { findServiceFault } from "./refusal-event.ts";
 import type { ServiceRecord } from "./service-record.ts";
+import { SliceBook } from "./slice-book.ts";
+import { SliceClient } from "./slice-client.ts";
+import { findWantedSlice } from "./wanted-slice.ts";
 
 export interface EndpointWriterOptions {
   readonly client: ApiClient;
@@ -43,27 +36,15 @@ export interface EndpointWriterOptions {
 }
 
 const retryMs = 1000;
-
-/** The activators that stand for a revision: the same ones whichever replica asks, another set for each revision. */
-export function pickActivators(members: readonly MemberRecord[], key: string, count: number): MemberRecord[] {
-  const left = new Map(
-    members.filter((member) => member.ready && member.address !== "").map((member) => [member.name, member]),
-  );
-  const picked: MemberRecord[] = [];
-  while (picked.length < count && left.size > 0) {
-    const owner = left.get(findOwner(key, left.keys()) ?? "");
-    if (owner === undefined) break;
-    left.delete(owner.name);
-    picked.push(owner);
-  }
-  return picked;
-}
+/** For Kubernetes to write its own endpoints of a Service that got its selector back, before ours go. */
+const leaveMs = 1000;
 
 /** Writes the EndpointSlices of selector-less Services: activators, or pods, switched without losing a request. */
 export class EndpointWriter {
   readonly #options: EndpointWriterOptions;
+  readonly #client: SliceClient;
   readonly #worker: KeyedWorker;
-  readonly #slices = new Map<ObjectKey, SliceRecord>();
+  readonly #slices: SliceBook;
   readonly #states = new Map<ObjectKey, SwitchState>();
   readonly #timers = new Map<ObjectKey, CancelTimer>();
   /** Services whose callers go straight to pods, from before the pods are added until after they are removed. */
@@ -71,6 +52,8 @@ export class EndpointWriter {
 
   constructor(options: EndpointWriterOptions) {
     this.#options = options;
+    this.#client = new SliceClient(options.client);
+    this.#slices = new SliceBook(options.clock);
     this.#worker = new KeyedWorker(16, (key, error) => {
       options.log.warn({ service: key, error }, "cannot write endpoints; trying again");
       this.#again(key as ObjectKey, retryMs);
@@ -90,9 +73,8 @@ export class EndpointWriter {
   observe(record: SliceRecord | undefined, previous: SliceRecord | undefined): void {
     const slice = record ?? previous;
     if (slice === undefined) return;
-    const key = toKey(slice);
-    if (record === undefined) this.#slices.delete(key);
-    else this.#slices.set(key, record);
+    if (record === undefined) this.#slices.delete(slice);
+    else this.#slices.set(record);
     const service = toKey({ namespace: slice.namespace, name: slice.service });
     if (slice.role === "pods" && record !== undefined) this.#serving.add(service);
     this.consider(service);
@@ -104,20 +86,24 @@ export class EndpointWriter {
   }
 
   considerAll(): void {
-    for (const key of this.#options.book.services.keys()) this.consider(key);
+    const keys = [...this.#options.book.services.keys(), ...this.#slices.services()];
+    for (const key of new Set(keys)) this.consider(key);
   }
 
   consider(key: ObjectKey): void {
-    if (!this.#options.isWriter() || !this.#options.book.services.has(key)) return;
-    this.#worker.submit(key, () => this.#step(key));
+    if (!this.#options.isWriter()) return;
+    const service = this.#options.book.services.get(key);
+    if (service !== undefined && !service.hasSelector) this.#worker.submit(key, () => this.#step(key));
+    else if (this.#slices.of(key).size > 0) this.#again(key, leaveMs, () => this.#leave(key));
   }
 
-  /** A Service is gone, and its slices with it. */
+  /** A Service is gone, or no longer ours: it lost its label. */
   drop(key: ObjectKey): void {
     this.#timers.get(key)?.();
     this.#timers.delete(key);
     this.#states.delete(key);
     this.#serving.delete(key);
+    this.consider(key);
   }
 
   async close(): Promise<void> {
@@ -135,83 +121,55 @@ export class EndpointWriter {
     const { book, clock, settleMs, isWriter } = this.#options;
     const service = book.services.get(key);
     if (service === undefined || !isWriter() || findServiceFault(service, book) !== undefined) return;
-    const wanted = this.#toWanted(service);
+    const wanted = findWantedSlice(service, this.#options);
     if (wanted === undefined) return;
-    const existing = this.#existing(service);
+    const existing = this.#slices.of(key);
     const state = this.#states.get(key) ?? {};
     const step = decideSwitch({ wanted, existing, nowMs: clock.monotonic(), settleMs }, state);
     this.#states.set(key, step.state);
-    if (step.write !== undefined) await this.#write(service, step.write, existing.get(step.write.role));
-    if (step.remove !== undefined) await this.#remove(service, step.remove);
+    const hasRivals = existing.size === 0 || [...existing.values()].some((slice) => slice.hasRivals);
+    if (step.write !== undefined) {
+      await this.#write(service, withRivals(step.write, hasRivals), existing.get(step.write.role));
+    }
+    if (step.remove !== undefined)
+      await this.#client.remove(service.namespace, toSliceName(service.name, step.remove));
     if (step.againInMs !== undefined) this.#again(key, step.againInMs);
     if (step.isDone && wanted.role === "activators" && this.#serving.delete(key)) this.#reportMode(service);
+    // Ours are seen by now, so requests have somewhere to go.
+    if (step.isDone && hasRivals) await this.#removeRivals(service, wanted);
   }
 
-  #existing(service: ServiceRecord): Map<SliceRole, SliceRecord> {
-    const found = new Map<SliceRole, SliceRecord>();
-    for (const role of ["activators", "pods"] as const) {
-      const slice = this.#slices.get(
-        toKey({ namespace: service.namespace, name: toSliceName(service.name, role) }),
-      );
-      if (slice !== undefined) found.set(role, slice);
-    }
-    return found;
+  async #removeRivals(service: ServiceRecord, slice: WantedSlice): Promise<void> {
+    const { namespace } = service;
+    if (await this.#client.removeRivals(service)) {
+      const key = toKey({ namespace, name: slice.name });
+      await this.#slices.writeAndSee(key, () => this.#client.replace(namespace, slice));
+    } else this.#again(toKey(service), retryMs);
   }
 
-  /** The only revision behind a service, where there is one: only then can callers go straight to pods. */
-  #onlyRevision(service: ServiceRecord): DeploymentRecord | undefined {
-    const { book, serviceOf } = this.#options;
-    if (service.tag !== undefined) return undefined;
-    const traffic = serviceOf(toKey({ namespace: service.namespace, name: service.service }))?.traffic ?? [];
-    const [entry, ...others] = traffic.filter(({ percent }) => percent > 0);
-    if (entry === undefined || others.length > 0) return undefined;
-    return book.deployments.get(toKey({ namespace: service.namespace, name: entry.revision }));
-  }
-
-  #toWanted(service: ServiceRecord): WantedSlice | undefined {
-    const { book, decisionOf } = this.#options;
-    const record = this.#onlyRevision(service);
-    const decision = record === undefined ? undefined : decisionOf(record);
-    const pods =
-      record === undefined
-        ? []
-        : book.podsOf(record).filter((pod) => pod.ready && !pod.terminating && pod.address !== "");
-    const [pod] = pods;
-    if (pod !== undefined && decision?.mode === "serve") {
-      return toSlice(service, "pods", pods.map(toEndpoint), pod.ports.main);
-    }
-    const count = decision?.numActivators ?? Number.POSITIVE_INFINITY;
-    const activators = pickActivators(book.members("activator"), toKey(service), Math.max(1, count));
-    const port = activators[0]?.ports["internal"];
-    // Without any activator what is there stays: an old address may still answer, none never does.
-    return port === undefined ? undefined : toSlice(service, "activators", activators.map(toEndpoint), port);
+  /** The Service has its selector back, or is none of ours any more: our endpoints would lead it astray for ever. */
+  #leave(key: ObjectKey): void {
+    this.#worker.submit(key, async () => {
+      const service = this.#options.book.services.get(key);
+      if (!this.#options.isWriter() || service?.hasSelector === false) return;
+      for (const { namespace, name } of this.#slices.of(key).values()) {
+        await this.#client.remove(namespace, name);
+      }
+    });
   }
 
   async #write(service: ServiceRecord, wanted: WantedSlice, before: SliceRecord | undefined): Promise<void> {
-    const { client, waitForActivators } = this.#options;
     const key = toKey(service);
     if (wanted.role === "pods" && !this.#serving.has(key)) {
       // Said before the first caller can be there: from now on pods have to be scraped.
       this.#serving.add(key);
       this.#reportMode(service);
     }
-    if (wanted.role === "activators" && before === undefined) await waitForActivators();
-    const path = `/apis/discovery.k8s.io/v1/namespaces/${service.namespace}/endpointslices`;
-    if (before === undefined) {
-      await client.call("POST", path, { body: wanted.json }).catch(ignoreExisting);
-    } else {
-      await client.call("PUT", `${path}/${wanted.name}`, { body: wanted.json });
-    }
-  }
-
-  async #remove(service: ServiceRecord, role: SliceRole): Promise<void> {
-    const name = toSliceName(service.name, role);
-    const path = `/apis/discovery.k8s.io/v1/namespaces/${service.namespace}/endpointslices/${name}`;
-    try {
-      await this.#options.client.call("DELETE", path);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 404) throw error;
-    }
+    if (wanted.role === "activators" && before === undefined) await this.#options.waitForActivators();
+    const { namespace } = service;
+    await this.#slices.writeAndSee(toKey({ namespace, name: wanted.name }), () =>
+      before === undefined ? this.#client.create(namespace, wanted) : this.#client.replace(namespace, wanted),
+    );
   }
 
   #reportMode(service: ServiceRecord): void {
@@ -220,21 +178,12 @@ export class EndpointWriter {
     }
   }
 
-  #again(key: ObjectKey, delayMs: number): void {
+  #again(key: ObjectKey, delayMs: number, next = (): void => this.consider(key)): void {
     this.#timers.get(key)?.();
     const cancel = this.#options.clock.setTimer(() => {
       this.#timers.delete(key);
-      this.consider(key);
+      next();
     }, delayMs);
     this.#timers.set(key, cancel);
   }
-}
-
-function toEndpoint(member: { readonly address: string; readonly name: string }): SliceEndpoint {
-  return { address: member.address, pod: member.name };
-}
-
-/** Created by another replica a moment ago: our watch will show it. */
-function ignoreExisting(error: unknown): void {
-  if (!(error instanceof ApiError) || error.reason !== "AlreadyExists") throw error;
 }
