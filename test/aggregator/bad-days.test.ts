@@ -171,6 +171,28 @@ test("a revision that is deleted while its stats still come is not decided on, a
   expect(scene.evaluate()?.stableValue ?? 0).toBe(0);
 });
 
+test("a revision that was deleted and made anew while the feed was away does not inherit its namesake's zero", () => {
+  const scene = new Scene();
+  const old = {
+    ...createRevision(),
+    applied: { replicas: 0, mode: "proxy" as const, modeSince: createRevision().createdAt },
+  };
+  scene.fleet.apply(scene.feed.replaceAll([old]));
+  for (let second = 0; second < 120; second++) {
+    scene.clock.advance(1000);
+    scene.evaluate();
+  }
+  expect(scene.evaluate()?.desiredPods).toBe(0);
+  const createdAt = new Date(scene.clock.now()).toISOString();
+  const again = {
+    ...createRevision(),
+    createdAt,
+    applied: { replicas: 3, mode: "proxy" as const, modeSince: createdAt },
+  };
+  scene.fleet.apply(scene.feed.replaceAll([again]));
+  expect(scene.evaluate()?.desiredPods ?? 3).toBe(3);
+});
+
 test("a thousand connections that send at once are all heard", async () => {
   await using feed = await TestFeed.open([createRevision()]);
   await using aggregator = await TestAggregator.start({ feed: feed.url });

@@ -162,7 +162,71 @@ describe("the feed", () => {
   });
 });
 
+describe("a Deployment whose pods have no sidecar", () => {
+  const bare = {
+    spec: {
+      replicas: 3,
+      template: {
+        metadata: { labels: { app: "hello" } },
+        spec: {
+          containers: [{ name: "app", image: "app", ports: [{ containerPort: 3000 }] }],
+        },
+      },
+    },
+  };
+
+  test("is not scaled, and that is said: its load would not be seen", async () => {
+    putRevision("hello", bare);
+    putRevision("other");
+    const scaler = await harness.startScaler();
+    await harness.waitForFeed(scaler, "revision", "other");
+    harness.decide(toDecision("hello", 0));
+    expect((await harness.waitForEvent("Refused"))["message"]).toBe(
+      'Deployment default/hello: spec.template.metadata.labels[sluice.dev/inject]: must be "true", or its pods have no sidecar and it cannot be scaled; sluice inject sets it',
+    );
+    harness.decide(toDecision("other", 2));
+    await harness.waitForReplicas("other", 2);
+    expect(harness.replicasOf("hello")).toBe(3);
+    expect((await harness.readFeed(scaler))?.some((object) => object.name === "hello")).toBe(false);
+  });
+
+  test("is left alone from the moment that it gave the sidecar back", async () => {
+    putRevision("hello");
+    harness.api.put(paths.pods, toPod("hello", "hello-1", { address: "10.0.0.1", isReady: true }));
+    const scaler = await harness.startScaler();
+    await harness.waitForFeed(scaler, "pod", "hello-1");
+    harness.decide(toDecision("hello", 2));
+    await harness.waitForReplicas("hello", 2);
+    putRevision("hello", bare);
+    await waitUntil("nothing of it in the feed", async () =>
+      (await harness.readFeed(scaler))?.every((object) => !object.name.startsWith("hello")),
+    );
+    harness.decide(toDecision("hello", 0));
+    await harness.waitForEvent("Refused");
+    putRevision("other");
+    harness.decide(toDecision("other", 1));
+    await harness.waitForReplicas("other", 1);
+    expect(harness.replicasOf("hello")).toBe(3);
+  });
+});
+
 describe("decisions", () => {
+  test("about a Deployment that is gone are not applied to the next one of its name", async () => {
+    putRevision("hello", { spec: { replicas: 1 } });
+    const scaler = await harness.startScaler();
+    await waitUntil("the lease", () => scaler.isWriter());
+    harness.decide(toDecision("hello", 0));
+    await harness.waitForReplicas("hello", 0);
+    harness.api.remove(paths.deployments, "default", "hello");
+    putRevision("hello", { spec: { replicas: 3 }, metadata: { name: "hello", uid: "deployment-again" } });
+    putRevision("other");
+    harness.decide(toDecision("other", 2));
+    await harness.waitForReplicas("other", 2);
+    expect(harness.replicasOf("hello")).toBe(3);
+    harness.decide(toDecision("hello", 1, { decidedAt: "2026-11-23T10:00:09.000Z" }));
+    await harness.waitForReplicas("hello", 1);
+  });
+
   test("are written to the scale subresource, once, and only when the number differs", async () => {
     putRevision("hello");
     const scaler = await harness.startScaler();
@@ -474,10 +538,7 @@ describe("a public Service", () => {
     await waitUntil("activators", () => harness.slicesOf("hello")["activators"]?.length === 2);
     const history: string[] = [];
     harness.api.onRequest = (request) => {
-      if (
-        request.path.includes("endpointslices/") ||
-        (request.method === "POST" && request.path.endsWith("endpointslices"))
-      ) {
+      if (["POST", "DELETE"].includes(request.method) && request.path.includes("/endpointslices")) {
         history.push(`${request.method} with ${Object.keys(harness.slicesOf("hello")).toSorted().join("+")}`);
       }
     };

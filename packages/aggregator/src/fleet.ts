@@ -110,7 +110,11 @@ export class Fleet {
       this.#drop(key);
       return;
     }
-    const known = this.#scalers.get(key);
+    const before = this.#scalers.get(key);
+    const isAnother = before !== undefined && before.facts.revision.createdAt !== revision.createdAt;
+    // Deleted and made anew while the feed was away: what its namesake did says nothing about this one.
+    if (isAnother) this.#drop(key);
+    const known = isAnother ? undefined : before;
     const spec = this.#resolve(key, revision, isNewConfig ? undefined : known);
     if (!spec.isKpa || !this.#options.isOwned(key)) {
       this.#leave(key);

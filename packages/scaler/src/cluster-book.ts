@@ -28,7 +28,10 @@ export class ClusterBook {
     return this.#services;
   }
 
-  /** A Deployment that was good once and is refused now keeps its last good revision: traffic does not stop for a typo. */
+  /**
+   * A Deployment that was good once and is refused now keeps its last good revision: traffic does not stop for a typo. One
+   * that gave its sidecar back does not: nobody would see its load any more.
+   */
   setDeployment(record: DeploymentRecord): DeploymentRecord {
     const key = toKey(record);
     const before = this.#deployments.get(key);
@@ -141,7 +144,7 @@ export class ClusterBook {
 }
 
 function withLastGood(record: DeploymentRecord, before: DeploymentRecord): DeploymentRecord {
-  if (record.revision !== undefined || before.revision === undefined) return record;
+  if (record.revision !== undefined || before.revision === undefined || !record.isInjected) return record;
   const revision = { ...before.revision, applied: record.applied };
   return before.ownService === undefined
     ? { ...record, revision }

@@ -21,10 +21,11 @@ export interface ClusterHandlerOptions {
   readonly hub: WatchHub<FeedObject>;
 }
 
-/** Whether a change of a Deployment can change who has which host or which split. */
+/** Whether a change of a Deployment can change who has which host or which split, or whose its pods are. */
 function isServiceNews(record: DeploymentRecord, previous: DeploymentRecord | undefined): boolean {
   return (
     previous === undefined ||
+    (record.revision === undefined) !== (previous.revision === undefined) ||
     JSON.stringify([record.ownService, record.service]) !==
       JSON.stringify([previous.ownService, previous.service])
   );
@@ -49,9 +50,13 @@ export function createClusterHandlers(options: ClusterHandlerOptions): ClusterHa
   }
 
   function putDeployment(record: DeploymentRecord, previous: DeploymentRecord | undefined): void {
+    // Deleted and made anew while no watch ran.
+    if (previous !== undefined && previous.uid !== record.uid) deleteDeployment(previous);
+    const before = book.deployments.get(toKey(record));
     const merged = book.setDeployment(record);
-    publisher.publishRevision(merged);
-    if (isServiceNews(merged, previous)) {
+    if (merged.revision === undefined) publisher.deleteRevision(merged);
+    else publisher.publishRevision(merged);
+    if (isServiceNews(merged, before)) {
       publishServices();
       for (const pod of book.podsOf(merged)) publisher.publishPod(pod);
     }

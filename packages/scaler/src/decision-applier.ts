@@ -86,8 +86,9 @@ export class DecisionApplier {
     for (const key of this.#decisions.keys()) this.consider(key);
   }
 
-  /** A Deployment is gone. */
+  /** A Deployment is gone, and what was decided for it: one of the same name may come before anybody else knows. */
   drop(key: ObjectKey): void {
+    this.#decisions.delete(key);
     this.#own.delete(key);
     this.#backoffs.delete(key);
   }

@@ -1,6 +1,6 @@
 import type { Applied, Failure, Revision, Service } from "@sluice/core";
 import { names, parseDeploymentObject, toFeedRevision, toFeedService, type Problem } from "@sluice/manifest";
-import { isJson, listOf, textOf, type ApiObject, type Json } from "./api-object.ts";
+import { isJson, jsonOf, listOf, textOf, type ApiObject, type Json } from "./api-object.ts";
 
 /** What is kept of an opted-in Deployment. */
 export interface DeploymentRecord {
@@ -14,6 +14,8 @@ export interface DeploymentRecord {
   /** Settings that stand on the Deployment rather than on its pods. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly replicas: number;
+  /** Its pods get, or have, the sidecar. */
+  readonly isInjected: boolean;
   readonly applied: Applied;
   /** As the feed has it, but for what pods add; undefined when anything is refused. */
   readonly revision?: Revision;
@@ -60,6 +62,21 @@ function findFailure(object: ApiObject): Failure | undefined {
   return { reason: textOf(failed["reason"]) || "Failed", message: textOf(failed["message"]) };
 }
 
+function isInjected(object: ApiObject): boolean {
+  const template = jsonOf(jsonOf(object.spec["template"])["metadata"]);
+  return jsonOf(template["labels"])[names.inject] === "true";
+}
+
+/** Without the sidecar nobody sees its requests: it would be scaled to zero under load. */
+function toMissingSidecar({ metadata }: ApiObject): Problem {
+  const rule = 'must be "true", or its pods have no sidecar and it cannot be scaled; sluice inject sets it';
+  return {
+    object: `Deployment ${metadata.namespace}/${metadata.name}`,
+    field: `spec.template.metadata.labels[${names.inject}]`,
+    rule,
+  };
+}
+
 /** What to keep of a Deployment; undefined for one that did not opt in. */
 export function toDeploymentRecord(
   object: ApiObject,
@@ -67,7 +84,9 @@ export function toDeploymentRecord(
 ): DeploymentRecord | undefined {
   const { metadata } = object;
   if (metadata.annotations[names.enabled] !== "true") return undefined;
-  const { workload, problems } = parseDeploymentObject(object.json);
+  const { workload, problems: found } = parseDeploymentObject(object.json);
+  const hasSidecar = isInjected(object);
+  const problems = hasSidecar ? found : [toMissingSidecar(object), ...found];
   const { replicas: written } = object.spec;
   // Kubernetes fills the field in; it is missing only in objects that never were on a server.
   const replicas = typeof written === "number" ? written : 1;
@@ -87,10 +106,11 @@ export function toDeploymentRecord(
       ),
     ),
     replicas,
+    isInjected: hasSidecar,
     applied,
     problems,
   };
-  if (workload === undefined) return record;
+  if (workload === undefined || !hasSidecar) return record;
   const ownService = toFeedService(workload, { domains, latestRevision: metadata.name });
   const failure = findFailure(object);
   const facts = {
