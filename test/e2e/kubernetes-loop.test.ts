@@ -6,6 +6,7 @@ import { readScalerSettings, startScaler } from "@sluice/scaler";
 import { sidecarSettings, startSidecar } from "@sluice/sidecar";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { connect, createServer as createTcpServer, type Server as TcpServer, type Socket } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -36,11 +37,9 @@ async function findFreePort(): Promise<number> {
 }
 
 /** A member's pod, with the ports that it really has. */
-function toMember(
-  component: string,
-  ports: Readonly<Record<string, number>>,
-): ReturnType<typeof toActivator> {
-  const pod = toActivator(`${component}-0`, own ?? "");
+function toMember(name: string, ports: Readonly<Record<string, number>>): ReturnType<typeof toActivator> {
+  const component = name.replace(/-\d+$/, "");
+  const pod = toActivator(name, own ?? "");
   const labels = { ...(pod.metadata["labels"] as object), "app.kubernetes.io/component": component };
   const named = Object.entries(ports).map(([name, containerPort]) => ({ name, containerPort }));
   return {
@@ -108,36 +107,43 @@ async function startPod(): Promise<void> {
   api.put(paths.pods, { ...pod, spec: { containers: [{ name: "queue-proxy", ports }] } });
 }
 
-test("a request at zero pods scales a Deployment from zero, is answered by its pod, and leaves zero behind", async ({
-  skip,
-}) => {
-  skip(own === undefined, "this machine has no address but loopback, which no pod may have");
-  const annotations = { "autoscaling.knative.dev/window": "6s", "autoscaling.knative.dev/target": "10" };
-  api.put(paths.deployments, toDeployment("hello", { metadata: { name: "hello", annotations } }));
-  api.put(paths.replicaSets, toReplicaSet("hello"));
-  const [scalerPort, aggregatorPort] = [await findFreePort(), await findFreePort()];
-  const common = { SLUICE_TOKEN_FILE: join(folder, "token"), SLUICE_BIND_ADDRESS: own ?? "" };
-  const feed = `http://${own}:${scalerPort}/v1/feed`;
-  const scaler = await startScaler({
-    settings: readScalerSettings({
-      environment: {
-        ...common,
-        SLUICE_PORT: String(scalerPort),
-        SLUICE_SCALE_ENDPOINT: `http://${own}:${aggregatorPort}/v1/scale`,
-      },
-    }),
-    config: api.toConfig(),
-    clock: systemClock,
-    log,
+/** What a Service is to its clients: one address, each connection to one of those that answer. */
+function startService(ports: readonly number[]): TcpServer {
+  const lead = (client: Socket, [port, ...others]: readonly number[]): void => {
+    if (port === undefined) {
+      client.destroy();
+      return;
+    }
+    const member = connect(port, own);
+    member.once("error", () => lead(client, others));
+    member.once("connect", () => {
+      member.removeAllListeners("error").on("error", () => client.destroy());
+      member.on("close", () => client.destroy());
+      client.on("close", () => member.destroy());
+      client.pipe(member).pipe(client);
+    });
+  };
+  return createTcpServer((client) => {
+    client.on("error", () => client.destroy());
+    lead(client, ports);
   });
-  stops.push(scaler.stop);
-  const aggregator = await startAggregator({
+}
+
+interface Aggregator {
+  readonly name: string;
+  readonly port: number;
+  readonly stop: readonly Stage[];
+}
+
+async function startMember(name: string, feed: string): Promise<Aggregator> {
+  const port = await findFreePort();
+  const { stop } = await startAggregator({
     settings: readAggregatorSettings({
       environment: {
-        ...common,
-        POD_NAME: "aggregator-0",
+        ...common(),
+        POD_NAME: name,
         SLUICE_FEED: feed,
-        SLUICE_PORT: String(aggregatorPort),
+        SLUICE_PORT: String(port),
         SLUICE_AUTOSCALER_CONFIG: folder,
       },
     }),
@@ -145,11 +151,19 @@ test("a request at zero pods scales a Deployment from zero, is answered by its p
     random: Math.random,
     log,
   });
-  stops.push(aggregator.stop);
+  api.put(paths.pods, toMember(name, { http: port }));
+  return { name, port, stop };
+}
+
+function common(): Record<string, string> {
+  return { SLUICE_TOKEN_FILE: join(folder, "token"), SLUICE_BIND_ADDRESS: own ?? "" };
+}
+
+async function startGateway(feed: string): Promise<{ publicPort: number; adminPort: number }> {
   const activator = await startActivator({
     settings: parseSettings(activatorSettings, {
       environment: {
-        ...common,
+        ...common(),
         POD_NAME: "activator-0",
         SLUICE_FEED: feed,
         SLUICE_BIND_ADDRESS: "0.0.0.0",
@@ -161,16 +175,39 @@ test("a request at zero pods scales a Deployment from zero, is answered by its p
     log,
   });
   stops.push(activator.stop);
-  api.put(paths.pods, toMember("aggregator", { http: aggregatorPort }));
+  const { publicPort, internalPort, adminPort } = activator;
   api.put(
     paths.pods,
-    toMember("activator", {
-      public: activator.publicPort,
-      internal: activator.internalPort,
-      admin: activator.adminPort,
-    }),
+    toMember("activator-0", { public: publicPort, internal: internalPort, admin: adminPort }),
   );
+  return activator;
+}
 
+test("a request at zero pods scales a Deployment from zero, is answered by its pod, and leaves zero behind, although the aggregator that decided dies", async ({
+  skip,
+}) => {
+  skip(own === undefined, "this machine has no address but loopback, which no pod may have");
+  const annotations = { "autoscaling.knative.dev/window": "6s", "autoscaling.knative.dev/target": "10" };
+  api.put(paths.deployments, toDeployment("hello", { metadata: { name: "hello", annotations } }));
+  api.put(paths.replicaSets, toReplicaSet("hello"));
+  const [scalerPort, servicePort] = [await findFreePort(), await findFreePort()];
+  const feed = `http://${own}:${scalerPort}/v1/feed`;
+  const scaleEndpoint = `http://${own}:${servicePort}/v1/scale`;
+  const scaler = await startScaler({
+    settings: readScalerSettings({
+      environment: { ...common(), SLUICE_PORT: String(scalerPort), SLUICE_SCALE_ENDPOINT: scaleEndpoint },
+    }),
+    config: api.toConfig(),
+    clock: systemClock,
+    log,
+  });
+  stops.push(scaler.stop);
+  const aggregators = await Promise.all(
+    ["aggregator-0", "aggregator-1"].map((name) => startMember(name, feed)),
+  );
+  const service = startService(aggregators.map(({ port }) => port)).listen(servicePort, own);
+  stops.push([{ name: "service", timeoutMs: 1000, run: () => void service.close() }]);
+  const activator = await startGateway(feed);
   const isZero = (): boolean => api.get(paths.deployments, "default", "hello")?.spec?.["replicas"] === 0;
   // Without the token nobody learns anything.
   expect((await fetch(feed)).status).toBe(401);
@@ -190,7 +227,18 @@ test("a request at zero pods scales a Deployment from zero, is answered by its p
     ...(api.get(paths.pods, "default", "hello-1") ?? { metadata: { name: "hello-1" } }),
     status: { podIP: own, conditions: [{ type: "Ready", status: "True" }] },
   });
+  const ownerOf = async (): Promise<unknown> => {
+    const answer = await fetch(`${scaleEndpoint}/default/hello`, {
+      headers: { authorization: "Bearer shared" },
+    });
+    return answer.status === 200 && ((await answer.json()) as { owner: string }).owner;
+  };
+  const first = await waitUntil("a decision", ownerOf);
+  const [owner, heir] = aggregators.toSorted((a) => (a.name === first ? -1 : 1));
+  stops.push(heir?.stop ?? []);
+  await runStopStages(owner?.stop ?? [], { log, clock: systemClock });
   await waitUntil("zero replicas again", isZero, 60_000);
+  expect(await ownerOf()).toBe(heir?.name);
   const writes = api.requests
     .filter((request) => request.path.endsWith("/scale"))
     .map((request) => request.body);
