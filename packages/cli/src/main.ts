@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 import { join } from "node:path";
 import { runMain, type Running } from "@sluice/kit";
+import { endWithParent } from "./parent-watch.ts";
 import { runProgram } from "./program.ts";
+
+// Whoever starts it by hand may leave it running in the background; a script of npm ends with npm.
+if (process.env["npm_lifecycle_event"] !== undefined) endWithParent();
 
 await runMain(async () => {
   let running: Running | undefined;
