@@ -3,7 +3,7 @@ import { RouteTable } from "../../packages/activator/src/route-table.ts";
 import { makeService } from "./support/feed-objects.ts";
 
 function find(table: RouteTable, host: string, isInternal = false): string | undefined {
-  return table.find(host, isInternal)?.revisionKey;
+  return table.find(host, isInternal);
 }
 
 function publicHost(host: string, tag?: string): { host: string; visibility: "public"; tag?: string } {
@@ -94,8 +94,8 @@ test("a tag's host leads to the tag's revision whatever the split says", () => {
       ],
     }),
   );
-  expect(table.find("old-hello.example.com", false)?.revisionKey).toBe("default/old");
-  expect(table.find("hello.example.com", false)?.revisionKey).toBe("default/new");
+  expect(table.find("old-hello.example.com", false)).toBe("default/old");
+  expect(table.find("hello.example.com", false)).toBe("default/new");
 });
 
 test("a changed service loses its old hosts and gets its new ones", () => {
@@ -104,7 +104,7 @@ test("a changed service loses its old hosts and gets its new ones", () => {
   table.put(makeService({ hosts: [publicHost("new.example.com")] }));
   expect(find(table, "hello.default.example.com")).toBeUndefined();
   expect(find(table, "new.example.com")).toBe("default/hello-00001");
-  table.delete("default/hello");
+  table.delete("service/default/hello");
   expect(find(table, "new.example.com")).toBeUndefined();
 });
 
@@ -119,7 +119,7 @@ test("of two services that claim a host the first by key has it, in whatever ord
     const table = new RouteTable(() => 0);
     for (const service of services) table.put(service);
     expect(find(table, "shared.example.com")).toBe("default/a-1");
-    table.delete("default/a");
+    table.delete("service/default/a");
     expect(find(table, "shared.example.com")).toBe("default/b-1");
   }
 });

@@ -1,4 +1,4 @@
-import { toKey, type AggregatorMember, type FeedObject, type ObjectKey, type Service } from "@sluice/core";
+import { toKey, type AggregatorMember, type FeedObject, type Service } from "@sluice/core";
 import type { WatchHandlers } from "@sluice/kit";
 import type { RevisionBook } from "./revision-book.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -28,7 +28,7 @@ export class FeedView implements WatchHandlers<FeedObject> {
   readonly #targets: FeedTargets;
   readonly #activators = new Set<string>();
   /** Versions of services that send requests to a revision that is not known yet. */
-  readonly #early = new Map<ObjectKey, Service>();
+  readonly #early = new Map<string, Service>();
   #index = -1;
 
   constructor(targets: FeedTargets) {
@@ -42,27 +42,27 @@ export class FeedView implements WatchHandlers<FeedObject> {
           this.onPut(key, object, previous.get(key));
       }
     }
-    for (const [key, object] of previous) if (!objects.has(key)) this.#delete(object);
+    for (const [key, object] of previous) if (!objects.has(key)) this.#delete(key, object);
   }
 
-  onPut(_key: string, object: FeedObject, previous: FeedObject | undefined): void {
-    if (previous !== undefined && hasMoved(object, previous)) this.#delete(previous);
-    this.#put(object);
+  onPut(key: string, object: FeedObject, previous: FeedObject | undefined): void {
+    if (previous !== undefined && hasMoved(object, previous)) this.#delete(key, previous);
+    this.#put(key, object);
   }
 
-  onDelete(_key: string, previous: FeedObject | undefined): void {
-    if (previous !== undefined) this.#delete(previous);
+  onDelete(key: string, previous: FeedObject | undefined): void {
+    if (previous !== undefined) this.#delete(key, previous);
   }
 
-  #put(object: FeedObject): void {
+  #put(key: string, object: FeedObject): void {
     const { revisions, aggregators } = this.#targets;
     switch (object.kind) {
       case "service":
-        this.#putService(object);
+        this.#putService(key, object);
         return;
       case "revision":
         revisions.putRevision(object);
-        for (const service of this.#early.values()) this.#putService(service);
+        for (const [early, service] of this.#early) this.#putService(early, service);
         return;
       case "pod":
         revisions.putPod(object);
@@ -76,12 +76,12 @@ export class FeedView implements WatchHandlers<FeedObject> {
     }
   }
 
-  #delete(object: FeedObject): void {
+  #delete(key: string, object: FeedObject): void {
     const { routes, revisions, aggregators } = this.#targets;
     switch (object.kind) {
       case "service":
-        this.#early.delete(toKey(object));
-        routes.delete(toKey(object));
+        this.#early.delete(key);
+        routes.delete(key);
         return;
       case "revision":
         revisions.deleteRevision(toKey(object));
@@ -102,19 +102,18 @@ export class FeedView implements WatchHandlers<FeedObject> {
    * A platform that watches services and revisions apart may hear of the service first: until all are there that get a
    * part of its requests, the version before stays, so that none is led to nowhere.
    */
-  #putService(service: Service): void {
+  #putService(key: string, service: Service): void {
     const { routes, revisions } = this.#targets;
-    const key = toKey(service);
     const isReady = service.traffic.every(
       ({ revision, percent }) =>
         percent === 0 || revisions.isKnown(toKey({ namespace: service.namespace, name: revision })),
     );
-    if (!isReady && routes.service(key) !== undefined) {
+    if (!isReady && routes.service(toKey(service)) !== undefined) {
       this.#early.set(key, service);
       return;
     }
     this.#early.delete(key);
-    routes.put(service);
+    routes.put(service, key);
   }
 
   /** An activator that the feed does not name (yet) keeps the place that it had, and all pods before it had one. */

@@ -113,7 +113,7 @@ export class Pipeline implements Http1Handler, Http2Handler {
 
   #route(head: RequestHead, target: RequestTarget): ActiveRevision {
     const { routes, revisions, onUnrouted } = this.#context;
-    const key = toNamedRevision(head) ?? routes.find(target.host, this.#trust.isInternal)?.revisionKey;
+    const key = toNamedRevision(head) ?? routes.find(target.host, this.#trust.isInternal);
     const active = key === undefined ? this.#openLocal(target) : revisions.open(key);
     if (active !== undefined) return active;
     // A process that has only just started must not deny a host that it will know in a moment.

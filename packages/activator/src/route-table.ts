@@ -1,10 +1,9 @@
-import { toKey, type ObjectKey, type Service } from "@sluice/core";
+import { toFeedKey, toKey, type ObjectKey, type Service } from "@sluice/core";
 import { normalizeHost, parseLocalName } from "./host-name.ts";
 import { TrafficSplit } from "./traffic-split.ts";
 
 /** A service and its split, which is made when the first request needs it: most services of a large feed are idle. */
 interface RoutedService {
-  readonly key: ObjectKey;
   readonly service: Service;
   split: TrafficSplit | undefined;
 }
@@ -14,19 +13,14 @@ type Host = Service["hosts"][number];
 /** Almost always one service has a host. */
 type Claims = RoutedService | RoutedService[];
 
-/** What routing found for a request. */
-export interface RouteMatch {
-  readonly serviceKey: ObjectKey;
-  readonly revisionKey: ObjectKey;
-}
-
 /**
  * Hosts to revisions, changed one service at a time so that a change costs the same with ten services or ten thousand.
  * The most specific name wins: an exact host, then wildcards from the longest to the shortest. Two services that
  * claim one host are the platform's business; here the one whose key sorts first has it, on every activator.
  */
 export class RouteTable {
-  readonly #services = new Map<ObjectKey, RoutedService>();
+  /** By the feed's keys, which are there already: with most services idle each string of its own would count. */
+  readonly #services = new Map<string, RoutedService>();
   /** By host as the service names it, wildcards included. */
   readonly #claims = new Map<string, Claims>();
   readonly #random: () => number;
@@ -37,36 +31,39 @@ export class RouteTable {
     this.#random = random;
   }
 
-  put(service: Service): void {
-    const key = toKey(service);
-    this.delete(key);
-    const routed: RoutedService = { key, service, split: undefined };
-    this.#services.set(key, routed);
+  put(service: Service, feedKey = toFeedKey(service)): void {
+    this.delete(feedKey);
+    const routed: RoutedService = { service, split: undefined };
+    this.#services.set(feedKey, routed);
     for (const { host } of service.hosts) {
       if (host.startsWith("*")) this.#wildcards++;
       this.#addClaim(host, routed);
     }
   }
 
-  delete(serviceKey: ObjectKey): void {
-    const routed = this.#services.get(serviceKey);
+  delete(feedKey: string): void {
+    const routed = this.#services.get(feedKey);
     if (routed === undefined) return;
-    this.#services.delete(serviceKey);
+    this.#services.delete(feedKey);
     for (const { host } of routed.service.hosts) {
       if (host.startsWith("*")) this.#wildcards--;
       this.#removeClaim(host, routed);
     }
   }
 
-  service(serviceKey: ObjectKey): Service | undefined {
-    return this.#services.get(serviceKey)?.service;
+  service(key: ObjectKey): Service | undefined {
+    return this.#findService(key)?.service;
+  }
+
+  #findService(key: ObjectKey): RoutedService | undefined {
+    return this.#services.get(`service/${key}`);
   }
 
   /**
-   * Where a request with this `Host` header goes. Names that are visible in the cluster only, and
+   * The revision for a request with this `Host` header. Names that are visible in the cluster only, and
    * `{name}.{namespace}.svc…`, are answered when `isInternal`.
    */
-  find(hostHeader: string | undefined, isInternal: boolean): RouteMatch | undefined {
+  find(hostHeader: string | undefined, isInternal: boolean): ObjectKey | undefined {
     // A header that already has the stored form is by far the most common; it needs no work.
     const quick = hostHeader === undefined ? undefined : this.#choose(hostHeader, isInternal);
     if (quick !== undefined) return quick;
@@ -76,7 +73,7 @@ export class RouteTable {
     return match === undefined && isInternal ? this.#findLocal(host) : match;
   }
 
-  #choose(pattern: string, isInternal: boolean): RouteMatch | undefined {
+  #choose(pattern: string, isInternal: boolean): ObjectKey | undefined {
     const claims = this.#claims.get(pattern);
     if (claims === undefined) return undefined;
     if (!Array.isArray(claims)) return this.#match(claims, pattern, isInternal);
@@ -87,7 +84,7 @@ export class RouteTable {
     return undefined;
   }
 
-  #findWildcard(host: string, isInternal: boolean): RouteMatch | undefined {
+  #findWildcard(host: string, isInternal: boolean): ObjectKey | undefined {
     if (this.#wildcards === 0) return undefined;
     for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
       const match = this.#choose(`*${host.slice(dot)}`, isInternal);
@@ -97,14 +94,14 @@ export class RouteTable {
   }
 
   /** `{name}` may also be `{tag}-{service}`, so each dash is tried. */
-  #findLocal(host: string): RouteMatch | undefined {
+  #findLocal(host: string): ObjectKey | undefined {
     const local = parseLocalName(host);
     if (local === undefined) return undefined;
-    const routed = this.#services.get(toKey(local));
+    const routed = this.#findService(toKey(local));
     if (routed !== undefined) return this.#lead(routed, undefined);
     for (let dash = local.name.indexOf("-"); dash > 0; dash = local.name.indexOf("-", dash + 1)) {
       const tag = local.name.slice(0, dash);
-      const tagged = this.#services.get(
+      const tagged = this.#findService(
         toKey({ namespace: local.namespace, name: local.name.slice(dash + 1) }),
       );
       if (tagged !== undefined && this.#splitOf(tagged).hasTag(tag)) return this.#lead(tagged, tag);
@@ -112,15 +109,14 @@ export class RouteTable {
     return undefined;
   }
 
-  #match(routed: RoutedService, pattern: string, isInternal: boolean): RouteMatch | undefined {
+  #match(routed: RoutedService, pattern: string, isInternal: boolean): ObjectKey | undefined {
     const host = findHost(routed.service.hosts, pattern);
     if (host === undefined || (host.visibility !== "public" && !isInternal)) return undefined;
     return this.#lead(routed, host.tag);
   }
 
-  #lead(routed: RoutedService, tag: string | undefined): RouteMatch | undefined {
-    const revisionKey = this.#splitOf(routed).choose(tag);
-    return revisionKey === undefined ? undefined : { serviceKey: routed.key, revisionKey };
+  #lead(routed: RoutedService, tag: string | undefined): ObjectKey | undefined {
+    return this.#splitOf(routed).choose(tag);
   }
 
   #splitOf(routed: RoutedService): TrafficSplit {
@@ -137,7 +133,7 @@ export class RouteTable {
     const claims = [...(Array.isArray(present) ? present : [present]), routed];
     this.#claims.set(
       host,
-      claims.toSorted((one, other) => (one.key < other.key ? -1 : 1)),
+      claims.toSorted((one, other) => (toKey(one.service) < toKey(other.service) ? -1 : 1)),
     );
   }
 

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { EqualValues } from "./equal-values.ts";
 
 /**
  * The objects that a platform publishes on the feed, and activators and aggregators read (docs/architecture.md).
@@ -11,6 +12,20 @@ const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const seconds = v.pipe(v.number(), v.minValue(0));
 
+// A large feed is mostly the same small values over and over, and a list that grew has room that it will never need: both are
+// most of what an idle revision would weigh.
+const equalValues = new EqualValues();
+const annotations = v.pipe(
+  v.record(v.string(), v.string()),
+  v.transform((value) => equalValues.share(value)),
+);
+function listOf<Item extends v.GenericSchema>(item: Item) {
+  return v.pipe(
+    v.array(item),
+    v.transform((items) => items.slice()),
+  );
+}
+
 /** What is wrong, in a word for programs and a sentence for people: `CrashLoopBackOff`, "exited with code 1 …". */
 export const failureSchema = v.object({ reason: name, message: v.string() });
 
@@ -18,7 +33,7 @@ export const serviceSchema = v.object({
   kind: v.literal("service"),
   namespace: name,
   name,
-  hosts: v.array(
+  hosts: listOf(
     v.object({
       /** Lower case, without port; `*.` in front makes it a wildcard. */
       host: name,
@@ -29,7 +44,7 @@ export const serviceSchema = v.object({
     }),
   ),
   /** Percents sum to 100 over the untagged split; an entry with percent 0 exists for its tag. */
-  traffic: v.array(
+  traffic: listOf(
     v.object({
       revision: name,
       percent: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)),
@@ -37,7 +52,7 @@ export const serviceSchema = v.object({
     }),
   ),
   /** `sluice.dev/…` annotations of the service (the waiting page, for one). */
-  annotations: v.optional(v.record(v.string(), v.string()), {}),
+  annotations: v.optional(annotations, {}),
 });
 
 /** What the platform did about a decision; the aggregator's scale-to-zero states need to know. */
@@ -60,13 +75,16 @@ export const revisionSchema = v.object({
   containerConcurrency: count,
   protocol: v.picklist(["http1", "h2c"]),
   /** Seconds; 0 switches a limit off (the request limit is never off). */
-  timeouts: v.object({ request: seconds, responseStart: seconds, idle: seconds }),
+  timeouts: v.pipe(
+    v.object({ request: seconds, responseStart: seconds, idle: seconds }),
+    v.transform((value) => equalValues.share(value)),
+  ),
   /** `autoscaling.knative.dev/…` and other annotations that scaling reads. */
-  annotations: v.record(v.string(), v.string()),
-  readiness: v.object({
-    probe: v.picklist(["http", "tcp", "grpc", "exec"]),
-    hasStartupProbe: v.boolean(),
-  }),
+  annotations,
+  readiness: v.pipe(
+    v.object({ probe: v.picklist(["http", "tcp", "grpc", "exec"]), hasStartupProbe: v.boolean() }),
+    v.transform((value) => equalValues.share(value)),
+  ),
   /** Whether any route leads here; an unreachable revision ignores its min-scale. */
   reachable: v.boolean(),
   createdAt: timestamp,
