@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Agent, request } from "node:http";
 import { createServer, type AddressInfo, type Socket } from "node:net";
+import { systemClock } from "@sluice/core";
+import { UpstreamPools, type UpstreamPool } from "@sluice/dataplane";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { ask, startApp, startTestSidecar } from "../support/sidecar-harness.ts";
+import { ask, startApp, startTestSidecar, until } from "../support/sidecar-harness.ts";
 
 /** An app made of connections: `onRequest` hears of each head with its connection's number, counted from 0. */
 async function startConnections(
@@ -75,6 +77,20 @@ describe("connections to the app", () => {
     expect(app.sockets.length).toBe(3);
   });
 
+  test("no more are kept unused than the pool may", async () => {
+    const app = await startConnections((socket) => {
+      if (app.heads.length === 3) for (const each of app.sockets) each.write(ok);
+      return socket;
+    });
+    const options = { connectTimeoutMs: 0, idleTimeoutMs: 10_000, maxIdlePerTarget: 2, maxHeadBytes: 1000 };
+    const pools = new UpstreamPools(options, systemClock);
+    onTestFinished(() => pools.close());
+    const pool = pools.get({ address: "127.0.0.1", port: app.port });
+    const answered = Array.from({ length: 3 }, () => getThrough(pool));
+    expect(await Promise.all(answered)).toEqual([200, 200, 200]);
+    await until(() => app.sockets.filter((socket) => socket.readyState === "open").length === 2);
+  });
+
   test("one that the app says it closes soon is not used again", async () => {
     const app = await startConnections((socket) =>
       socket.write(ok.replace("OK\r\n", "OK\r\nKeep-Alive: timeout=1\r\n")),
@@ -111,6 +127,30 @@ describe("bytes", () => {
     },
   );
 });
+
+/** One request on a connection of the pool; resolves to its status. */
+function getThrough(pool: UpstreamPool): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let status = 0;
+    pool.take({
+      onConnectFailed: reject,
+      onConnection: (connection) =>
+        connection.send(
+          {
+            onInformation: () => undefined,
+            onHead: (head) => void (status = head.status),
+            onData: () => false,
+            onComplete: () => resolve(status),
+            onDrain: () => undefined,
+            onLost: reject,
+          },
+          "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+          false,
+          false,
+        ),
+    });
+  });
+}
 
 /** Reads an answer, a slow reader with a pause at each piece, and says what it hashes to. */
 function hashOf(port: number, path: string, agent: Agent, isSlow: boolean): Promise<string> {

@@ -121,6 +121,13 @@ export const activatorSettings = defineSettings({
     min: 1,
     summary: "How long connecting to a pod may take before another one is asked.",
   },
+  maxIdlePerPod: {
+    variable: "MAX_IDLE_PROXY_CONNS_PER_HOST",
+    kind: "integer",
+    default: 100,
+    min: 1,
+    summary: "Unused connections to one pod that are kept at most.",
+  },
   idleTimeoutMs: {
     variable: "SLUICE_IDLE_CONNECTION_TIMEOUT",
     kind: "durationMs",

@@ -72,6 +72,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     {
       connectTimeoutMs: settings.connectTimeoutMs,
       idleTimeoutMs: settings.idleTimeoutMs,
+      maxIdlePerTarget: settings.maxIdlePerPod,
       maxHeadBytes: headBytesFromPods,
     },
     clock,

@@ -14,6 +14,8 @@ export interface UpstreamPoolOptions {
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept when the target does not say. */
   readonly idleTimeoutMs: number;
+  /** Idle connections to one target that are kept at most. */
+  readonly maxIdlePerTarget: number;
   /** Bytes of response head that are accepted. */
   readonly maxHeadBytes: number;
 }
@@ -97,6 +99,7 @@ export class UpstreamPool implements ConnectionOwner {
       connection.destroy();
       return;
     }
+    if (this.#idle.length >= this.#options.maxIdlePerTarget) this.#idle.shift()?.destroy();
     connection.idleUntilMs = this.#clock.monotonic() + this.#toIdleMs(connection);
     this.#idle.push(connection);
     this.#cancelSweep ??= this.#clock.setTimer(this.#sweep, this.#options.idleTimeoutMs);

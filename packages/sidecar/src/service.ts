@@ -128,6 +128,8 @@ function createForwarder(settings: SidecarSettings, clock: Clock): AppForwarder 
     {
       connectTimeoutMs: settings.connectTimeout,
       idleTimeoutMs: settings.appIdleTimeout,
+      // As many as can be busy at once; without a limit as many as Knative keeps.
+      maxIdlePerTarget: settings.containerConcurrency > 0 ? settings.containerConcurrency : 1000,
       maxHeadBytes: settings.maxHeaderBytes,
     },
     clock,
