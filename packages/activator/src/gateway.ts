@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
 import type { Clock } from "@sluice/core";
-import { createHttp1Server, createHttp2Server, shareWithHttp2, type Http2Front } from "@sluice/dataplane";
+import { createHttp1Server, Http2Front, shareWithHttp2 } from "@sluice/dataplane";
 import { listen } from "@sluice/kit";
 import type { CertificateStore } from "./certificate-store.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -31,7 +31,7 @@ export class Gateway implements Listening {
 
   constructor(pipeline: Pipeline, clock: Clock) {
     this.#http1 = createHttp1Server(pipeline, { ...http1Options, clock });
-    this.#http2 = createHttp2Server(pipeline, maxHeaderBytes);
+    this.#http2 = new Http2Front(pipeline, { headerTimeoutMs, maxHeaderBytes, clock });
     shareWithHttp2(this.#http1, this.#http2, headerTimeoutMs, clock);
   }
 
@@ -65,7 +65,7 @@ export class TlsGateway implements Listening {
   constructor(pipeline: Pipeline, certificates: CertificateStore, clock: Clock) {
     this.#certificates = certificates;
     this.#http1 = createHttp1Server(pipeline, { ...http1Options, clock });
-    this.#http2 = createHttp2Server(pipeline, maxHeaderBytes);
+    this.#http2 = new Http2Front(pipeline, { headerTimeoutMs, maxHeaderBytes, clock });
     this.#tls = createTlsServer({
       ALPNProtocols: ["h2", "http/1.1"],
       handshakeTimeout: handshakeTimeoutMs,
@@ -75,7 +75,7 @@ export class TlsGateway implements Listening {
       ...this.#nameless,
     });
     this.#tls.on("secureConnection", (socket: TLSSocket) => {
-      if (socket.alpnProtocol === "h2") this.#http2.server.emit("connection", socket);
+      if (socket.alpnProtocol === "h2") this.#http2.accept(socket);
       else this.#http1.emit("connection", socket);
     });
     // A client that breaks its handshake off has its own logs.

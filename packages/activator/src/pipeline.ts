@@ -6,7 +6,6 @@ import {
   createUpgradeClient,
   EarlyBytes,
   Http1Client,
-  Http2Client,
   readRequestHead,
   toRequestTarget,
   type ClientSide,
@@ -71,8 +70,7 @@ export class Pipeline implements Http1Handler, Http2Handler {
   }
 
   handleStream(arrival: Http2Arrival): void {
-    const client = new Http2Client(arrival.stream, replayBytes);
-    this.#run({ ...arrival, client, httpVersion: "2.0", upgrade: undefined });
+    this.#run({ ...arrival, httpVersion: "2.0", upgrade: undefined });
   }
 
   #run(arrival: Arrival): void {

@@ -10,7 +10,7 @@ import {
   type Forwarding,
   type ForwardRequest,
   type Http1Client,
-  type Http2Sessions,
+  type Http2Pools,
   type RequestHead,
   type UpgradeObserver,
   type UpstreamPools,
@@ -29,7 +29,7 @@ export interface PodForwarderOptions {
   readonly clock: Clock;
   readonly pools: UpstreamPools;
   /** For pods whose app speaks HTTP/2. */
-  readonly sessions: Http2Sessions;
+  readonly http2Pools: Http2Pools;
 }
 
 /** Sends requests to pods, over HTTP/2 where the app speaks that. */
@@ -60,8 +60,9 @@ export class PodForwarder {
       return tunnel;
     }
     if (isHttp2) {
-      const forward = new Http2Forward(client, observer, this.#options.sessions, true);
-      forward.start(target, request, head.trailer !== undefined);
+      const pool = this.#options.http2Pools.get(target);
+      const forward = new Http2Forward(client, observer, pool, request, "sidecar");
+      forward.start();
       return forward;
     }
     const { pools, clock } = this.#options;

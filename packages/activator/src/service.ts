@@ -1,5 +1,5 @@
 import { systemClock, toKey, type CancelTimer, type Clock, type FeedObject } from "@sluice/core";
-import { DeadlineQueue, Http2Sessions, UpstreamPools } from "@sluice/dataplane";
+import { DeadlineQueue, Http2Pools, UpstreamPools } from "@sluice/dataplane";
 import {
   addGauge,
   AdminServer,
@@ -52,8 +52,6 @@ export interface ActivatorOptions {
 }
 
 const headBytesFromPods = 64 * 1024;
-/** To pods that speak HTTP/2; below the 250 that servers written in Go allow. */
-const streamsPerConnection = 100;
 
 /** Builds an activator and binds its listeners. The one place that knows all of its parts. */
 export async function startActivator(options: ActivatorOptions): Promise<Activator> {
@@ -77,10 +75,10 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     },
     clock,
   );
-  const sessions = new Http2Sessions({
-    connectTimeoutMs: settings.connectTimeoutMs,
-    maxStreams: streamsPerConnection,
-  });
+  const http2Pools = new Http2Pools(
+    { connectTimeoutMs: settings.connectTimeoutMs, maxHeadBytes: headBytesFromPods },
+    clock,
+  );
   const prober = new PodProber({
     clock,
     probe: createPodProbe(pools, clock),
@@ -101,7 +99,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
         metrics: metrics.forRevision(revision.namespace, revision.name),
         onPodGone({ address, ports }) {
           pools.drop({ address, port: ports.main });
-          sessions.drop({ address, port: ports.h2c ?? ports.main });
+          http2Pools.drop({ address, port: ports.h2c ?? ports.main });
         },
       }),
     onGone: (key) => metrics.forget(key),
@@ -141,7 +139,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
   const context: PipelineContext = {
     clock,
     reporter,
-    forwarder: new PodForwarder({ clock, pools, sessions }),
+    forwarder: new PodForwarder({ clock, pools, http2Pools }),
     routes,
     revisions,
     findUnready,
@@ -223,7 +221,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
         // What ended since the last report must not look as if it were still inside.
         reporter.report(Math.floor(clock.now() / 1000) + 1);
         sender.close();
-        sessions.close();
+        http2Pools.close();
         pools.close();
         await Promise.all([feed.close(), admin.close()]);
       },

@@ -1,145 +1,213 @@
-import type { ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import { SluiceError } from "@sluice/core";
-import { BodySource } from "./body-source.ts";
-import { sendTrailers, toHeaderObject } from "./http2-trailers.ts";
+import { BodyReplay } from "./body-replay.ts";
 import type { BodyKeeper, ClientListener, ClientSide } from "./client-side.ts";
+import { errorCode } from "./http2/error-code.ts";
+import type { Http2Stream, StreamHandler } from "./http2/stream.ts";
+import { Http2Body } from "./http2-body.ts";
 
-/** The window that a stream has, and what of it is kept to be sent again. */
-const maxKeptBytes = 1024 * 1024 + 64 * 1024;
+/** Takes a request's body as it comes, without a stream in between. */
+export interface BodySink {
+  /** False asks to hold the client back until `resumeBody`; what is under way still comes. */
+  onBody(chunk: Buffer): boolean;
+  /** The body was whole. */
+  onBodyEnd(): void;
+}
 
 /** A client that came over HTTP/2: one stream of its connection. */
-export class Http2Client implements ClientSide {
-  readonly stream: ServerHttp2Stream;
-  readonly maxKeptBytes = maxKeptBytes;
+export class Http2Client implements ClientSide, StreamHandler {
+  readonly stream: Http2Stream;
+  readonly maxKeptBytes: number;
   bodyBytes = 0;
-  readonly #replayBytes: number;
-  #body: BodySource | undefined;
-  #isBodyGiven = false;
-  #isEnded = false;
+  isHeadSent = false;
+  readonly #replay: BodyReplay | undefined;
   #listener: ClientListener | undefined;
-  #onWritten: (() => void) | undefined;
+  /** The head waits for what comes next, to end the stream with it when nothing does. */
+  #waitingHead: readonly string[] | undefined;
+  #waitingStatus = 0;
+  #isEnded = false;
+  #sink: BodySink | undefined;
+  #keeper: BodyKeeper | undefined;
+  /** What came and nobody has asked for. */
+  #early: Buffer[] = [];
+  /** Bytes that were handed over and that the sink could not pass on at once. */
+  #heldBytes = 0;
+  #isTaken = false;
+  #isBodyWhole = false;
   #trailers: readonly string[] = [];
-  #requestTrailers: readonly string[] = [];
 
-  /** `replayBytes`: a body of which no more than that was taken can be opened again. */
-  constructor(stream: ServerHttp2Stream, replayBytes = 0) {
+  /** `replayBytes`: a body of which no more than that was taken can be sent again. */
+  constructor(stream: Http2Stream, replayBytes: number) {
     this.stream = stream;
-    this.#replayBytes = replayBytes;
-    stream.on("trailers", (_headers, _flags, rawHeaders) => {
-      this.#requestTrailers = rawHeaders;
-    });
-    // A stream that its peer reset reports that as an error; `close` says the same and is listened to.
-    stream.on("error", () => undefined);
-  }
-
-  get isHeadSent(): boolean {
-    return this.stream.headersSent;
+    this.maxKeptBytes = stream.connection.local.streamWindowBytes;
+    this.#replay = replayBytes > 0 ? new BodyReplay(replayBytes) : undefined;
+    stream.handler = this;
   }
 
   /** Frames end a body, so more can be said until the end was. */
   get isOpenEnded(): boolean {
-    return this.stream.headersSent && !this.#isEnded;
+    return this.isHeadSent && !this.#isEnded;
   }
 
   get isFlushed(): boolean {
-    return this.stream.writableLength === 0;
+    return this.stream.isFlushed;
   }
 
   get isBodyTouched(): boolean {
-    return this.#isBodyGiven || this.#body?.isTouched === true;
+    return this.#isTaken && this.#replay?.isWhole !== true;
   }
 
   listen(listener: ClientListener): void {
     this.#listener = listener;
-    this.stream
-      // Node ends the writable side of a stream that was reset, so that `writableFinished` says nothing.
-      .on("close", () => listener.onClientClosed(this.#isEnded && !this.stream.aborted));
   }
 
   sendInformation(status: number, headers: string[]): void {
-    if (this.#isGone || this.isHeadSent || status === 101) return;
-    try {
-      this.stream.additionalHeaders({ ...toHeaderObject(headers), ":status": status });
-    } catch {
-      // What HTTP/2 forbids in it is not worth the answer that is still to come.
-    }
+    // HTTP/2 has no 101 (RFC 9113 §8.6).
+    if (!this.isHeadSent && status !== 101) this.stream.sendHead(toPseudoHeaders(status), headers, false);
   }
 
   sendHead(status: number, headers: string[]): void {
-    if (this.#isGone) return;
-    // Trailers cost a frame of their own at the end; an answer of declared length has none in practice.
-    const mayHaveTrailers = status !== 204 && status !== 304 && !hasLength(headers);
-    this.stream.respond(toRawHeaders(status, headers), { waitForTrailers: mayHaveTrailers });
-    if (mayHaveTrailers) this.stream.once("wantTrailers", () => sendTrailers(this.stream, this.#trailers));
+    this.isHeadSent = true;
+    this.#replay?.drop();
+    this.#waitingStatus = status;
+    this.#waitingHead = headers;
   }
 
-  /** A head is a frame of its own and was sent as one. */
-  flushHead(): void {}
+  flushHead(): void {
+    this.#sendWaitingHead(false);
+  }
 
   write(chunk: Uint8Array): boolean {
-    if (this.#isGone) return true;
+    this.#sendWaitingHead(false);
     this.bodyBytes += chunk.length;
-    this.#onWritten ??= () => {
-      if (this.isFlushed) this.#listener?.onClientDrain();
-    };
-    return this.stream.write(chunk, this.#onWritten);
+    const mayGoOn = this.stream.write(chunk);
+    if (!this.stream.isFlushed) this.stream.awaitFlush();
+    return mayGoOn;
   }
 
   end(chunk?: Uint8Array | string, trailers?: string[]): void {
+    if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#body?.drop();
-    if (this.#isGone) return;
-    if (trailers !== undefined) this.#trailers = trailers;
-    if (chunk !== undefined) this.bodyBytes += chunk.length;
-    if (typeof chunk === "string") this.stream.end(chunk, "latin1");
-    else this.stream.end(chunk);
+    this.#early = [];
+    const bytes = typeof chunk === "string" ? Buffer.from(chunk, "latin1") : chunk;
+    const hasMore = trailers !== undefined || (bytes !== undefined && bytes.length > 0);
+    this.#sendWaitingHead(!hasMore);
+    this.bodyBytes += bytes?.length ?? 0;
+    this.stream.end(bytes, trailers);
+  }
+
+  /** Ends the answer behind what was written by a reset without error, which says neither that it is whole nor that it is not. */
+  endByReset(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#sendWaitingHead(false);
+    this.stream.endByReset(errorCode.none);
   }
 
   /** HTTP/2 says it for the whole connection, by GOAWAY. */
   closeAfterwards(): void {}
 
-  /** A reset, sent at once: `close` would first end the body properly, and the client would take it for the whole. */
   destroy(): void {
-    if (!this.stream.destroyed) this.stream.destroy(new SluiceError("upstream-reset"));
+    this.stream.reset(errorCode.internal);
   }
 
   keepBody(keeper: BodyKeeper): void {
-    this.#body ??= new BodySource(this.stream, this.#replayBytes);
-    this.#body.keep(maxKeptBytes, keeper);
+    if (this.#sink !== undefined) return;
+    this.#keeper = keeper;
+    for (const chunk of this.#early) keeper.onBodyKept(chunk.length);
   }
 
   openBody(): Readable {
-    if (this.#replayBytes === 0) {
-      this.#isBodyGiven = true;
-      return this.stream;
-    }
-    this.#body ??= new BodySource(this.stream, this.#replayBytes);
-    return this.#body.open();
+    const body = new Http2Body(this);
+    this.sendBodyTo(body);
+    return body;
+  }
+
+  /** The sink gets all of the body, what came before it included; an earlier one gets nothing more. */
+  sendBodyTo(sink: BodySink): void {
+    const taken = this.#isTaken ? (this.#replay?.chunks ?? []) : [];
+    const early = this.#early;
+    this.#early = [];
+    this.#sink = sink;
+    this.#keeper = undefined;
+    for (const chunk of taken) sink.onBody(chunk);
+    for (const chunk of early) this.#hand(sink, chunk);
+    if (this.#isBodyWhole && this.#sink === sink) sink.onBodyEnd();
+  }
+
+  /** The sink has room again. */
+  resumeBody(): void {
+    const bytes = this.#heldBytes;
+    this.#heldBytes = 0;
+    this.stream.consume(bytes);
+  }
+
+  /** The sink is no more; what comes is kept for another, or dropped where none could have the whole. */
+  releaseBody(sink: BodySink): void {
+    if (this.#sink !== sink) return;
+    this.#sink = undefined;
+    this.resumeBody();
   }
 
   readTrailers(): readonly string[] {
-    return this.#requestTrailers;
+    return this.#trailers;
   }
 
-  get #isGone(): boolean {
-    return this.stream.destroyed || this.stream.closed;
+  onHead(): void {}
+
+  onData(chunk: Buffer, isEnd: boolean): void {
+    if (isEnd) this.#isBodyWhole = true;
+    const sink = this.#sink;
+    if (sink === undefined) this.#keep(chunk);
+    else if (chunk.length > 0) this.#hand(sink, chunk);
+    if (isEnd) this.#sink?.onBodyEnd();
+  }
+
+  onTrailers(headers: string[]): void {
+    this.#trailers = headers;
+    this.#isBodyWhole = true;
+    this.#sink?.onBodyEnd();
+  }
+
+  onDrain(): void {
+    this.#listener?.onClientDrain();
+  }
+
+  onReset(): void {
+    this.#early = [];
+    this.#listener?.onClientClosed(false);
+  }
+
+  #sendWaitingHead(isEnd: boolean): void {
+    const headers = this.#waitingHead;
+    if (headers === undefined) return;
+    this.#waitingHead = undefined;
+    this.stream.sendHead(toPseudoHeaders(this.#waitingStatus), headers, isEnd);
+  }
+
+  #hand(sink: BodySink, chunk: Buffer): void {
+    this.#isTaken = true;
+    this.#replay?.add(chunk);
+    if (sink.onBody(chunk)) this.stream.consume(chunk.length);
+    else this.#heldBytes += chunk.length;
+  }
+
+  /** The window bounds what waits: nothing of it is given back before somebody takes it. */
+  #keep(chunk: Buffer): void {
+    if (this.#isEnded || this.isBodyTouched) this.stream.consume(chunk.length);
+    else if (chunk.length > 0) {
+      this.#early.push(chunk);
+      this.#keeper?.onBodyKept(chunk.length);
+    }
   }
 }
 
-function hasLength(headers: readonly string[]): boolean {
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index] ?? "";
-    if (name.length === 14 && name.toLowerCase() === "content-length") return true;
-  }
-  return false;
-}
+const pseudoHeaders = new Map<number, readonly string[]>();
 
-/** Names in lower case, as HTTP/2 demands (RFC 9113 §8.2.1). */
-function toRawHeaders(status: number, headers: readonly string[]): string[] {
-  const raw = [":status", String(status)];
-  for (let index = 0; index < headers.length; index += 2) {
-    raw.push((headers[index] ?? "").toLowerCase(), headers[index + 1] ?? "");
+function toPseudoHeaders(status: number): readonly string[] {
+  let known = pseudoHeaders.get(status);
+  if (known === undefined) {
+    known = [":status", String(status)];
+    pseudoHeaders.set(status, known);
   }
-  return raw;
+  return known;
 }

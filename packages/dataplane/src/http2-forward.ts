@@ -1,203 +1,234 @@
-import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
 import type { Readable } from "node:stream";
-import { SluiceError, headerNames } from "@sluice/core";
+import { SluiceError } from "@sluice/core";
 import type { ClientSide } from "./client-side.ts";
-import { sendTrailers } from "./http2-trailers.ts";
-import { toRequestTrailers } from "./request-head.ts";
-import { toRefusal } from "./upstream-failure.ts";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
-import type { Http2Sessions, SharedSession } from "./http2-sessions.ts";
-import { toResponseHeaders, toTrailers } from "./response-headers.ts";
-import { toForwardFailure } from "./upstream-failure.ts";
-import type { Target } from "./upstream-connection.ts";
+import type { Answerer } from "./http1-forward.ts";
+import { Http2Client, type BodySink } from "./http2-client.ts";
+import type { Http2Connection } from "./http2/connection.ts";
+import { errorCode } from "./http2/error-code.ts";
+import type { FieldSection } from "./http2/field-section.ts";
+import type { Http2Stream, StreamHandler } from "./http2/stream.ts";
+import type { Http2Pool, Http2Waiter } from "./http2-pool.ts";
+import { toRequestTrailers } from "./request-head.ts";
+import { toEndToEnd, toEndToEndTrailers } from "./response-fields.ts";
+import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
 
-/** RFC 9113 §7. */
-const errorCode = { none: 0, refusedStream: 7, cancel: 8 } as const;
+/** What the app refuses without looking at it is sent again so often; */
+const maxAttempts = 3;
+/** and so often when it refused because it ended the connection: the next goes to a new one. */
+const maxConnectionsLost = 20;
 
 /** HTTP/2 to the app, by prior knowledge: gRPC, streams in both directions, trailers, resets. */
-export class Http2Forward implements Forwarding {
+export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, BodySink {
   readonly #client: ClientSide;
   readonly #observer: ForwardObserver;
-  readonly #sessions: Http2Sessions;
-  readonly #honoursRefusal: boolean;
-  #shared: SharedSession | undefined;
-  #stream: ClientHttp2Stream | undefined;
+  readonly #pool: Http2Pool;
+  readonly #request: ForwardRequest;
+  readonly #answerer: Answerer;
+  #stream: Http2Stream | undefined;
+  /** The request's body, where the client has to give it as a stream. */
   #body: Readable | undefined;
-  #trailers: IncomingHttpHeaders = {};
-  #isDone = false;
-  #isEnded = false;
+  #attempt = 0;
+  /** Bytes of the answer that the client could not take at once. */
+  #heldBytes = 0;
   /** Bytes that a `content-length` still promises; negative when the end is not known beforehand. */
   #remaining = -1;
+  #isAnswered = false;
+  #isDone = false;
 
   constructor(
     client: ClientSide,
     observer: ForwardObserver,
-    sessions: Http2Sessions,
-    honoursRefusal: boolean,
+    pool: Http2Pool,
+    request: ForwardRequest,
+    answerer: Answerer,
   ) {
     this.#client = client;
     this.#observer = observer;
-    this.#sessions = sessions;
-    this.#honoursRefusal = honoursRefusal;
+    this.#pool = pool;
+    this.#request = request;
+    this.#answerer = answerer;
   }
 
-  /** `hasTrailers`: the request announced some. */
-  start(target: Target, request: ForwardRequest, hasTrailers: boolean): void {
-    const shared = this.#sessions.acquire(target);
-    this.#shared = shared;
-    let stream: ClientHttp2Stream;
-    try {
-      stream = shared.session.request(toRawHeaders(request), {
-        endStream: !request.hasBody,
-        waitForTrailers: hasTrailers,
-      });
-    } catch (error) {
-      this.#finish(toStartFailure(shared, toError(error)));
-      return;
-    }
-    this.#stream = stream;
-    stream
-      .on("headers", (headers) => this.#onInformation(headers))
-      .on("response", (headers) => this.#onResponse(headers))
-      .on("data", (chunk: Buffer) => this.#onData(chunk))
-      .on("trailers", (headers) => {
-        this.#trailers = headers;
-      })
-      .on("end", () => this.#onEnd())
-      .on("error", (error) => this.#fail(error))
-      .on("close", () => this.#onClose(stream));
-    if (hasTrailers)
-      stream.on("wantTrailers", () => sendTrailers(stream, toRequestTrailers(this.#client.readTrailers())));
-    if (request.hasBody) this.#sendBody(stream);
+  start(): void {
+    this.#attempt++;
+    this.#pool.take(this);
   }
 
   resume(): void {
-    this.#stream?.resume();
+    const bytes = this.#heldBytes;
+    this.#heldBytes = 0;
+    this.#stream?.consume(bytes);
   }
 
   cancel(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    this.#release();
-    this.#stream?.close(errorCode.cancel);
+    if (this.#stream === undefined) this.#pool.leave(this);
+    this.#release(errorCode.cancel);
   }
 
-  #sendBody(stream: ClientHttp2Stream): void {
-    const body = this.#client.openBody();
-    this.#body = body;
-    body
-      .on("data", (chunk: Buffer) => {
-        if (!stream.writable) return;
-        if (!stream.write(chunk)) body.pause();
-      })
-      .on("end", () => stream.end());
-    stream.on("drain", () => body.resume());
+  onConnection(connection: Http2Connection): void {
+    const { hasBody } = this.#request;
+    const { pseudoHeaders, headers } = toFields(this.#request);
+    const stream = connection.request(pseudoHeaders, headers, !hasBody, this);
+    if (stream === undefined) {
+      const error = new SluiceError("bad-request", "a header that HTTP/2 does not allow");
+      this.#finish({ error, mayHaveReachedApp: false });
+      return;
+    }
+    stream.hasNoBody = this.#request.method === "HEAD";
+    this.#stream = stream;
+    if (hasBody) this.#sendBody();
   }
 
-  #onInformation(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
-    if (this.#isDone) return;
-    this.#observer.onResponseProgress();
-    this.#client.sendInformation(headers[":status"] ?? 103, toResponseHeaders(headers));
+  onConnectFailed(error: Error): void {
+    if (!this.#isDone) this.#finish(toForwardFailure(error, false));
   }
 
-  #onResponse(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
-    if (this.#isDone) return;
-    const refusal = headers[headerNames.refused];
-    if (this.#honoursRefusal && refusal !== undefined) {
-      this.#finish(toRefusal(refusal, this.#client.isBodyTouched));
-      this.#stream?.resume();
+  onHead(section: FieldSection, isEnd: boolean): void {
+    const status = Number(section.status);
+    if (status < 200) {
+      this.#observer.onResponseProgress();
+      this.#client.sendInformation(status, toEndToEnd(section).headers);
+      return;
+    }
+    const { headers, refused } = toEndToEnd(section);
+    if (this.#answerer === "sidecar" && refused !== undefined) {
+      this.#finish(toRefusal(refused, this.#client.isBodyTouched));
       return;
     }
     this.#observer.onResponseProgress();
-    const status = headers[":status"] ?? 502;
-    const flat = toResponseHeaders(headers);
-    const length = headers["content-length"];
-    this.#remaining = length === undefined ? -1 : Number(length);
-    this.#observer.onResponseHead(status, flat);
+    this.#remaining = section.contentLength;
+    this.#observer.onResponseHead(status, headers);
     try {
-      this.#client.sendHead(status, flat);
+      this.#client.sendHead(status, headers);
+      // A head that ends its stream is passed on as one: gRPC's errors without a body are that, and nothing else.
+      if (isEnd) this.#client.end();
+      else this.#client.flushHead();
     } catch (error) {
       // Node refuses to send what no client could read.
-      this.#stream?.close(errorCode.cancel);
       this.#finish(toForwardFailure(toError(error), true));
+      return;
     }
+    if (isEnd) this.#finish(undefined);
   }
 
-  #onData(chunk: Buffer): void {
-    if (this.#isDone) return;
+  onData(chunk: Buffer, isEnd: boolean): void {
     this.#observer.onResponseProgress();
     this.#remaining -= chunk.length;
     // The last piece of a body of known length ends the answer with it: one frame instead of two.
-    if (this.#remaining === 0) {
-      this.#isEnded = true;
-      this.#client.end(chunk);
-      return;
-    }
-    if (!this.#client.write(chunk)) this.#stream?.pause();
+    if (!this.#isAnswered && (isEnd || this.#remaining === 0)) {
+      this.#isAnswered = true;
+      this.#client.end(chunk.length === 0 ? undefined : chunk);
+    } else if (chunk.length > 0) this.#passOn(chunk);
+    if (isEnd) this.#finish(undefined);
   }
 
-  #onEnd(): void {
-    // A reset stream also ends; then `close` tells what happened.
-    if (this.#isDone || !this.#client.isHeadSent || (this.#stream?.rstCode ?? 0) !== 0) return;
-    if (!this.#isEnded) this.#client.end(undefined, toTrailers(this.#trailers));
+  onTrailers(headers: string[]): void {
+    if (!this.#isAnswered) this.#client.end(undefined, toEndToEndTrailers(headers));
     this.#finish(undefined);
   }
 
-  #onClose(stream: ClientHttp2Stream): void {
-    if (this.#isDone) return;
-    const code = stream.rstCode;
-    // REFUSED_STREAM promises that nothing was processed (RFC 9113 §8.7).
-    const wasRefused = code === errorCode.refusedStream && !this.#client.isBodyTouched;
-    const isSent = this.#isSent && !wasRefused;
-    const error = new SluiceError(
-      isSent ? "upstream-reset" : "upstream-connect",
-      `stream closed, code ${code}`,
-    );
-    this.#finish({ error, mayHaveReachedApp: isSent });
+  onDrain(): void {
+    if (this.#body !== undefined) this.#body.resume();
+    else if (this.#client instanceof Http2Client) this.#client.resumeBody();
   }
 
-  #fail(error: Error): void {
-    if (this.#isDone) return;
-    // The reset's own code arrives with `close`.
-    if ("code" in error && error.code === "ERR_HTTP2_STREAM_ERROR") return;
-    this.#finish(toForwardFailure(error, this.#isSent));
+  onReset(code: number, flaw?: string): void {
+    if (this.#isDone || (code === errorCode.none && flaw === undefined && this.#endAsApp())) return;
+    const isUnseen = code === errorCode.refusedStream && flaw === undefined && !this.#client.isBodyTouched;
+    const attempts = this.#stream?.connection.isLeaving === true ? maxConnectionsLost : maxAttempts;
+    // A pod that refuses leaves the choice of the next to who chose it.
+    if (isUnseen && this.#answerer === "app" && this.#attempt < attempts) {
+      this.#release(errorCode.cancel);
+      this.start();
+    } else this.#finish(toResetFailure(code, flaw, isUnseen));
   }
 
-  get #isSent(): boolean {
-    const { isConnected = false, lastStream = 0 } = this.#shared ?? {};
-    return isConnected && (this.#stream?.id ?? 0) <= lastStream;
+  onBody(chunk: Buffer): boolean {
+    return this.#stream?.write(chunk) ?? true;
+  }
+
+  onBodyEnd(): void {
+    const trailers = toRequestTrailers(this.#client.readTrailers());
+    this.#stream?.end(undefined, trailers.length === 0 ? undefined : trailers);
+  }
+
+  #sendBody(): void {
+    const client = this.#client;
+    if (client instanceof Http2Client) {
+      client.sendBodyTo(this);
+      return;
+    }
+    const body = client.openBody();
+    this.#body = body;
+    body
+      .on("data", (chunk: Buffer) => {
+        if (!this.onBody(chunk)) body.pause();
+      })
+      .on("end", () => this.onBodyEnd())
+      // A client that leaves ends the exchange, and that ends this.
+      .on("error", () => undefined);
+  }
+
+  /**
+   * An app on Node that had all of its answer ready may end it by a reset without error in place of END_STREAM; its clients take that
+   * for the end, but it also is how such an app breaks off. The client gets what it would get without us, behind all that came.
+   */
+  #endAsApp(): boolean {
+    const client = this.#client;
+    if (!(client instanceof Http2Client) || !client.isHeadSent || this.#remaining > 0) return false;
+    client.endByReset();
+    this.#finish(undefined);
+    return true;
+  }
+
+  /** What the client cannot take now is given back to the app's window later, so that the app waits for the client. */
+  #passOn(chunk: Buffer): void {
+    if (this.#client.write(chunk)) this.#stream?.consume(chunk.length);
+    else this.#heldBytes += chunk.length;
   }
 
   #finish(failure: ForwardFailure | undefined): void {
     this.#isDone = true;
-    this.#release();
-    // An app that answered without wanting the body: nobody takes the rest any more.
-    if (failure !== undefined || this.#stream?.writableEnded === false) this.#body?.resume();
-    if (failure === undefined && this.#stream?.writableEnded === false) {
-      this.#stream.close(errorCode.none);
-    }
+    this.#release(failure === undefined ? errorCode.none : errorCode.cancel);
     this.#observer.onForwarded(failure);
   }
 
-  #release(): void {
-    if (this.#shared !== undefined) this.#sessions.release(this.#shared);
-    this.#shared = undefined;
+  /** Lets go of both sides. An app that has answered without wanting all of the request is not sent the rest. */
+  #release(code: number): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#body?.destroy();
+    this.#body = undefined;
+    if (this.#client instanceof Http2Client) this.#client.releaseBody(this);
+    if (stream?.isRemoteEnded !== true || !stream.isLocalEnded) stream?.reset(code);
   }
 }
 
-/** Node refused to send it: because the connection is gone, else because of what HTTP/2 does not allow in a request. */
-function toStartFailure({ session }: SharedSession, cause: Error): ForwardFailure {
-  if (session.closed || session.destroyed) return toForwardFailure(cause, false);
-  return { error: new SluiceError("bad-request", cause.message, { cause }), mayHaveReachedApp: false };
+/** REFUSED_STREAM promises that nothing was processed (RFC 9113 §8.7). */
+function toResetFailure(code: number, flaw: string | undefined, isUnseen: boolean): ForwardFailure {
+  if (flaw !== undefined)
+    return { error: new SluiceError("upstream-invalid", flaw), mayHaveReachedApp: true };
+  const error = new SluiceError(
+    isUnseen ? "upstream-connect" : "upstream-reset",
+    `stream closed, code ${code}`,
+  );
+  return { error, mayHaveReachedApp: !isUnseen };
 }
 
-function toRawHeaders(request: ForwardRequest): string[] {
-  const raw = [":method", request.method, ":scheme", "http", ":path", request.path];
-  for (let index = 0; index < request.headers.length; index += 2) {
-    const name = (request.headers[index] ?? "").toLowerCase();
-    raw.push(name === "host" ? ":authority" : name, request.headers[index + 1] ?? "");
+/** `Host` is HTTP/2's `:authority`, and pseudo-headers come first. */
+function toFields({ method, path, headers }: ForwardRequest): { pseudoHeaders: string[]; headers: string[] } {
+  const pseudoHeaders = [":method", method, ":scheme", "http", ":path", path];
+  const regular: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? "";
+    const value = headers[index + 1] ?? "";
+    if (name.length !== 4 || name.toLowerCase() !== "host") regular.push(name, value);
+    else if (value !== "") pseudoHeaders.push(":authority", value);
   }
-  return raw;
+  return { pseudoHeaders, headers: regular };
 }
 
 function toError(error: unknown): Error {

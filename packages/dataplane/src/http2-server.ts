@@ -1,14 +1,20 @@
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
-import { SluiceError } from "@sluice/core";
+import type { Duplex } from "node:stream";
+import { SluiceError, type Clock } from "@sluice/core";
+import { DeadlineQueue } from "./deadline-queue.ts";
 import { answerError } from "./error-answer.ts";
 import { Http2Client } from "./http2-client.ts";
+import { Http2Connection, type ConnectionOwner } from "./http2/connection.ts";
+import type { FieldSection } from "./http2/field-section.ts";
+import type { LocalSettings } from "./http2/settings.ts";
+import type { Http2Stream } from "./http2/stream.ts";
 
 /** A request as HTTP/2 says it. */
 export interface Http2Arrival {
-  readonly stream: ServerHttp2Stream;
+  readonly client: Http2Client;
   readonly method: string;
   readonly url: string;
   readonly authority: string | undefined;
+  /** Names and values in turn, without pseudo-headers. */
   readonly rawHeaders: readonly string[];
   readonly hasBody: boolean;
   readonly peerAddress: string;
@@ -19,80 +25,132 @@ export interface Http2Handler {
   handleStream(arrival: Http2Arrival): void;
 }
 
+export interface Http2ServerOptions {
+  /** How long a client may take to send what it has begun: its greeting, a head, a frame. */
+  readonly headerTimeoutMs: number;
+  /** Size of a head, as RFC 9113 §6.5.2 counts it. */
+  readonly maxHeaderBytes: number;
+  readonly clock: Clock;
+}
+
+/** Of a body that nobody has seen, so much is kept, so that it can be sent a second time. */
+const replayBytes = 64 * 1024;
+
+/**
+ * Go's number of streams, which Knative's clients are used to. One stream's body may wait here in part; the connection's window lets
+ * many do so before they hold up the others.
+ */
+const windows = {
+  maxConcurrentStreams: 250,
+  streamWindowBytes: 256 * 1024,
+  connectionWindowBytes: 8 * 1024 * 1024,
+} as const;
+
 /** The HTTP/2 front, by prior knowledge on a plain port and by ALPN on a TLS one. It never binds: connections are handed to it. */
-export interface Http2Front {
-  /** Made when it is first asked for: most pods never see an HTTP/2 connection. */
-  readonly server: Http2Server;
-  /** GOAWAY on every connection: streams that run may finish, new ones go elsewhere. */
-  goAway(): void;
-  /** Ends every connection, at once. */
-  close(): void;
-}
+export class Http2Front {
+  readonly #handler: Http2Handler;
+  readonly #clock: Clock;
+  readonly #settings: LocalSettings;
+  readonly #stalled: DeadlineQueue<"stalled">;
+  readonly #clients = new Set<ClientConnection>();
+  #isLeaving = false;
 
-/** Go's limits, which Knative's clients are used to. */
-const settings = { maxConcurrentStreams: 250, initialWindowSize: 1024 * 1024 };
-
-export function createHttp2Server(handler: Http2Handler, maxHeaderBytes: number): Http2Front {
-  const sessions = new Set<ServerHttp2Session>();
-  let server: Http2Server | undefined;
-  return {
-    get server() {
-      server ??= createServer(handler, maxHeaderBytes, sessions);
-      return server;
-    },
-    goAway: () => sessions.forEach((session) => session.close()),
-    close: () => sessions.forEach((session) => session.destroy()),
-  };
-}
-
-function createServer(
-  handler: Http2Handler,
-  maxHeaderBytes: number,
-  sessions: Set<ServerHttp2Session>,
-): Http2Server {
-  // Node's HTTP/2 brings TLS and all of OpenSSL with it, a quarter of the time that a process takes to start: it is loaded late.
-  const http2 = process.getBuiltinModule("node:http2");
-  const server = http2.createServer({
-    settings: { ...settings, maxHeaderListSize: maxHeaderBytes },
-    // A peer that sends nonsense loses its connection soon; Node's limit on resets (CVE-2023-44487) stays as it is.
-    maxSessionInvalidFrames: 100,
-  });
-  server.on("session", (session: ServerHttp2Session) => {
-    sessions.add(session);
-    session.on("close", () => sessions.delete(session));
-    // Whatever the peer did, it ends with its connection.
-    session.on("error", () => session.destroy());
-    session.setLocalWindowSize(settings.initialWindowSize);
-  });
-  server.on(
-    "stream",
-    (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: string[]) =>
-      acceptStream(handler, stream, headers, flags, rawHeaders),
-  );
-  return server;
-}
-
-function acceptStream(
-  handler: Http2Handler,
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  flags: number,
-  rawHeaders: string[],
-): void {
-  if (headers[":method"] === "CONNECT") {
-    answerError(new Http2Client(stream), new SluiceError("connect-unsupported"));
-    return;
+  constructor(handler: Http2Handler, { headerTimeoutMs, maxHeaderBytes, clock }: Http2ServerOptions) {
+    this.#handler = handler;
+    this.#clock = clock;
+    this.#settings = { ...windows, maxHeaderListBytes: maxHeaderBytes };
+    this.#stalled = new DeadlineQueue("stalled", headerTimeoutMs, clock);
   }
-  handler.handleStream({
-    stream,
-    method: headers[":method"] ?? "GET",
-    url: headers[":path"] ?? "/",
-    authority: headers[":authority"],
-    rawHeaders,
-    hasBody: (flags & endStreamFlag) === 0,
-    peerAddress: stream.session?.socket.remoteAddress ?? "",
-  });
+
+  /** Takes a connection of which nothing was read yet. */
+  accept(socket: Duplex & { readonly remoteAddress?: string | undefined }): void {
+    const client = new ClientConnection(this, socket, this.#settings, this.#clock);
+    this.#clients.add(client);
+    client.watch(this.#stalled);
+  }
+
+  /** GOAWAY on every connection: streams that run may finish, new ones go elsewhere. */
+  goAway(): void {
+    this.#isLeaving = true;
+    for (const { connection } of this.#clients) connection.leave();
+  }
+
+  /** Ends every connection, at once. */
+  close(): void {
+    for (const { connection } of this.#clients) connection.destroy();
+  }
+
+  /** Only for its connections. */
+  take(arrival: Http2Arrival, connection: Http2Connection): void {
+    // Who still comes is served, and told.
+    if (this.#isLeaving) connection.leave();
+    this.#handler.handleStream(arrival);
+  }
+
+  /** Only for its connections. */
+  forget(client: ClientConnection): void {
+    this.#clients.delete(client);
+  }
 }
 
-/** RFC 9113 §6.2. */
-const endStreamFlag = 0x1;
+/** One client's connection. */
+class ClientConnection implements ConnectionOwner {
+  readonly connection: Http2Connection;
+  readonly #front: Http2Front;
+  readonly #peerAddress: string;
+  #stopWatching: (() => void) | undefined;
+  #messagesBefore = -1;
+
+  constructor(
+    front: Http2Front,
+    socket: Duplex & { readonly remoteAddress?: string | undefined },
+    local: LocalSettings,
+    clock: Clock,
+  ) {
+    this.#front = front;
+    this.#peerAddress = socket.remoteAddress ?? "";
+    this.connection = new Http2Connection(socket, { isServer: true, local, clock }, this);
+  }
+
+  /** Ends the connection when what it has begun to say does not go on. */
+  watch(stalled: DeadlineQueue<"stalled">): void {
+    const deadline = stalled.start({
+      onDeadline: () => {
+        const { isInMessage, messageCount } = this.connection;
+        if (isInMessage && messageCount === this.#messagesBefore) this.connection.destroy();
+        else if (!this.connection.isClosed) this.watch(stalled);
+      },
+    });
+    this.#messagesBefore = this.connection.isInMessage ? this.connection.messageCount : -1;
+    this.#stopWatching = () => stalled.cancel(deadline);
+  }
+
+  onRequest(stream: Http2Stream, section: FieldSection, isEnd: boolean): void {
+    const client = new Http2Client(stream, replayBytes);
+    if (section.isTooLarge) return answerError(client, new SluiceError("headers-too-large"));
+    if (section.method === "CONNECT") return answerError(client, new SluiceError("connect-unsupported"));
+    this.#front.take(
+      {
+        client,
+        method: section.method ?? "GET",
+        url: section.path ?? "/",
+        authority: section.authority,
+        rawHeaders: section.headers,
+        hasBody: !isEnd,
+        peerAddress: this.#peerAddress,
+      },
+      this.connection,
+    );
+  }
+
+  onSettings(): void {}
+
+  onGoAway(): void {}
+
+  onStreamClosed(): void {}
+
+  onClosed(): void {
+    this.#stopWatching?.();
+    this.#front.forget(this);
+  }
+}

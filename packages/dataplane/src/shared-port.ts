@@ -1,11 +1,10 @@
 import type { Server } from "node:http";
-import type { Http2Server } from "node:http2";
 import type { Socket } from "node:net";
 import type { Clock } from "@sluice/core";
 import { DeadlineQueue } from "./deadline-queue.ts";
+import { preface as prefaceText } from "./http2/frame.ts";
 
-/** How every HTTP/2 connection begins (RFC 9113 §3.4). */
-const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const preface = Buffer.from(prefaceText);
 
 /**
  * One port for HTTP/1.1 and h2c: the first bytes of a connection tell which it is, and h2c connections go to the other
@@ -14,7 +13,7 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
  */
 export function shareWithHttp2(
   http1: Server,
-  http2: { readonly server: Http2Server },
+  http2: { accept(socket: Socket): void },
   firstByteTimeoutMs: number,
   clock: Clock,
 ): void {
@@ -34,7 +33,7 @@ export function shareWithHttp2(
       socket.off("data", onData).off("error", onError).off("close", onClose).pause();
       socket.unshift(early);
       if (protocol === "http2") {
-        http2.server.emit("connection", socket);
+        http2.accept(socket);
         return;
       }
       for (const accept of acceptHttp1) accept.call(http1, socket);

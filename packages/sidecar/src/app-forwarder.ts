@@ -4,7 +4,8 @@ import {
   type EarlyBytes,
   Http1Forward,
   Http2Forward,
-  Http2Sessions,
+  Http2Pools,
+  type Http2Pool,
   UpgradeForward,
   UpstreamPools,
   type Forwarding,
@@ -22,7 +23,8 @@ export class AppForwarder {
   readonly #clock: Clock;
   readonly #pools: UpstreamPools;
   readonly #pool: UpstreamPool;
-  readonly #sessions: Http2Sessions;
+  readonly #http2Pools: Http2Pools;
+  readonly #http2Pool: Http2Pool;
   readonly #tunnels = new Set<UpgradeForward>();
 
   constructor(target: Target, options: UpstreamPoolOptions, clock: Clock) {
@@ -30,7 +32,8 @@ export class AppForwarder {
     this.#clock = clock;
     this.#pools = new UpstreamPools(options, clock);
     this.#pool = this.#pools.get(target);
-    this.#sessions = new Http2Sessions({ connectTimeoutMs: options.connectTimeoutMs, maxStreams: 100 });
+    this.#http2Pools = new Http2Pools(options, clock);
+    this.#http2Pool = this.#http2Pools.get(target);
   }
 
   readonly startHttp1: StartForwarding = (exchange) => {
@@ -42,10 +45,10 @@ export class AppForwarder {
   };
 
   readonly startHttp2: StartForwarding = (exchange) => {
-    const { head, method, path, client, hasBody } = exchange;
-    const forward = new Http2Forward(client, exchange, this.#sessions, false);
+    const { method, path, client, hasBody } = exchange;
     const request = { method, path, headers: toUpstreamHeaders(exchange), hasBody };
-    forward.start(this.#target, request, head.trailer !== undefined);
+    const forward = new Http2Forward(client, exchange, this.#http2Pool, request, "app");
+    forward.start();
     return forward;
   };
 
@@ -65,7 +68,7 @@ export class AppForwarder {
   }
 
   close(): void {
-    this.#sessions.close();
+    this.#http2Pools.close();
     this.#pools.close();
   }
 }

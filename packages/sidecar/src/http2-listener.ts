@@ -1,4 +1,4 @@
-import { createHttp2Server, Http2Client, type Http2Front } from "@sluice/dataplane";
+import { Http2Front, type Http2ServerOptions } from "@sluice/dataplane";
 import type { AppForwarder } from "./app-forwarder.ts";
 import type { Pipeline } from "./pipeline.ts";
 
@@ -6,19 +6,24 @@ import type { Pipeline } from "./pipeline.ts";
 export function createHttp2Listener(
   pipeline: Pipeline,
   forwarder: AppForwarder,
-  maxHeaderBytes: number,
+  options: Http2ServerOptions,
 ): Http2Front {
-  return createHttp2Server(
+  return new Http2Front(
     {
-      handleStream({ stream, ...arrival }) {
+      handleStream(arrival) {
         pipeline.accept({
-          ...arrival,
-          client: new Http2Client(stream),
+          client: arrival.client,
+          method: arrival.method,
+          url: arrival.url,
           httpVersion: "2.0",
+          rawHeaders: arrival.rawHeaders,
+          authority: arrival.authority,
+          hasBody: arrival.hasBody,
+          peerAddress: arrival.peerAddress,
           startForwarding: forwarder.startHttp2,
         });
       },
     },
-    maxHeaderBytes,
+    options,
   );
 }

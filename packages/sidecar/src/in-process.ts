@@ -4,7 +4,7 @@ import { systemClock, type Clock } from "@sluice/core";
 import {
   Gate,
   Http1Client,
-  Http2Client,
+  NodeHttp2Client,
   RequestLimits,
   type ClientSide,
   type Forwarding,
@@ -160,7 +160,7 @@ const drainResetMs = 1000;
 
 function toClient(request: AnyRequest, response: AnyResponse): ClientSide {
   return response instanceof Http2ServerResponse
-    ? new Http2Client(response.stream)
+    ? new NodeHttp2Client(response.stream)
     : new Http1Client(request as IncomingMessage, response);
 }
 

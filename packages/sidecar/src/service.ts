@@ -60,7 +60,11 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
     // Idle connections are the client's business, as with Knative: an activator keeps its own for long.
     keepAliveTimeoutMs: 0,
   });
-  const http2 = createHttp2Listener(pipeline, forwarder, settings.maxHeaderBytes);
+  const http2 = createHttp2Listener(pipeline, forwarder, {
+    headerTimeoutMs: settings.headerTimeout,
+    maxHeaderBytes: settings.maxHeaderBytes,
+    clock,
+  });
   shareWithHttp2(http1, http2, settings.headerTimeout, clock);
   const tls = createTlsListener(settings, { http1, http2 }, log);
   const bindings: Binding[] = [

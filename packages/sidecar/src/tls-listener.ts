@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import type { Server as HttpServer } from "node:http";
-import type { Http2Server } from "node:http2";
 import { join } from "node:path";
 import type { SecureContextOptions, Server, TLSSocket } from "node:tls";
 import type { Logger } from "@sluice/kit";
@@ -24,7 +23,7 @@ export interface TlsListener {
  */
 export function createTlsListener(
   settings: SidecarSettings,
-  accept: { readonly http1: HttpServer; readonly http2: { readonly server: Http2Server } },
+  accept: { readonly http1: HttpServer; readonly http2: { accept(socket: TLSSocket): void } },
   log: Logger,
 ): TlsListener | undefined {
   const first = readCertificate(settings.certificateFolder);
@@ -35,7 +34,7 @@ export function createTlsListener(
     .getBuiltinModule("node:tls")
     .createServer({ ...options, ...first, ALPNProtocols: ["h2", "http/1.1"] });
   server.on("secureConnection", (socket: TLSSocket) => {
-    if (socket.alpnProtocol === "h2") accept.http2.server.emit("connection", socket);
+    if (socket.alpnProtocol === "h2") accept.http2.accept(socket);
     else accept.http1.emit("connection", socket);
   });
   let current = first;

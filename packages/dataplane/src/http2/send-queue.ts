@@ -1,0 +1,51 @@
+import { maxUint31 } from "./frame.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+
+/** A stream with body to send. */
+interface Sender {
+  /** Sends one frame; false when nothing more of it can go for now. */
+  sendNext(): boolean;
+}
+
+/**
+ * What a connection may send, and the streams whose bodies wait for that: for the connection's window, their own or the socket. They
+ * take turns, a frame each.
+ */
+export class SendQueue {
+  /** Bytes that the peer takes on the whole connection (RFC 9113 §6.9). */
+  window = 65_535;
+  readonly #writer: FrameWriter;
+  readonly #waiting = new Set<Sender>();
+
+  constructor(writer: FrameWriter) {
+    this.#writer = writer;
+  }
+
+  get canSend(): boolean {
+    return this.window > 0 && !this.#writer.isBlocked;
+  }
+
+  /** False when the peer adds up to more than there may be. */
+  widen(bytes: number): boolean {
+    this.window += bytes;
+    return this.window <= maxUint31;
+  }
+
+  add(sender: Sender): void {
+    this.#waiting.add(sender);
+    this.run();
+  }
+
+  remove(sender: Sender): void {
+    this.#waiting.delete(sender);
+  }
+
+  /** A set keeps the order in which its members came, so that one that is put back stands last. */
+  run(): void {
+    for (const sender of this.#waiting) {
+      if (!this.canSend) return;
+      this.#waiting.delete(sender);
+      if (sender.sendNext()) this.#waiting.add(sender);
+    }
+  }
+}
