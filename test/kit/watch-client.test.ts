@@ -8,7 +8,7 @@ import {
 } from "@sluice/kit";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, createServer as createTcpServer, type AddressInfo } from "node:net";
 import * as v from "valibot";
 import { afterEach, describe, expect, test } from "vitest";
 import { Inbox } from "../support/inbox.ts";
@@ -267,6 +267,34 @@ describe("watch client", () => {
     for (let n = 2; n < 50; n++) version = hub.set("a", { n });
     expect(await hub.waitForAcknowledgement(version, ["activator-0"], 10_000)).toEqual([]);
     expect(reader.version).toBe(version);
+  });
+
+  test("acknowledges to the server that it reads, where one address leads to several", async () => {
+    const hubs = [createHub("e", { a: 1 }), createHub("f", { a: 1 })];
+    const ports: number[] = [];
+    for (const hub of hubs) {
+      // On loopback a Host of another port would be refused.
+      ports.push((await serveHub(hub, 0, { address: "0.0.0.0" })).port);
+    }
+    // As a Kubernetes Service does: each connection goes to one of them, in turn.
+    let next = 0;
+    const balancer = createTcpServer((socket) => {
+      const upstream = connect(ports[next++ % 2] ?? 0, "127.0.0.1");
+      socket.pipe(upstream).pipe(socket);
+      socket.on("error", () => upstream.destroy());
+      upstream.on("error", () => socket.destroy());
+      cleanups.push(() => void socket.destroy());
+    });
+    balancer.listen(0, "127.0.0.1");
+    await once(balancer, "listening");
+    cleanups.push(() => void balancer.close());
+    read((balancer.address() as AddressInfo).port, { acknowledgeAs: "activator-0" });
+    const [first] = hubs;
+    if (first === undefined) throw new Error("there are two");
+    expect(await first.waitForAcknowledgement("e.1", ["activator-0"], 10_000)).toEqual([]);
+    expect(await first.waitForAcknowledgement(first.set("a", { n: 2 }), ["activator-0"], 10_000)).toEqual([]);
+    // The second one found the connection that leads there.
+    expect(next).toBe(3);
   });
 
   test("an acknowledgement that failed is sent until it arrives", async () => {

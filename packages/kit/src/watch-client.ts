@@ -35,6 +35,10 @@ export interface WatchClientOptions<T> extends WatchReaderOptions<T> {
 
 /** A stream that lived for so long was good: the next failure retries at once again. */
 const goodStreamMs = 2000;
+/** What a server answers to a version that is not its own. */
+const notThisServer = 409;
+/** Of two servers the wrong one so often in a row is one case in a thousand, and a restarted one is found out soon. */
+const maxConnections = 10;
 
 /**
  * Reads a list-watch stream for as long as it is open: follows changes, comes back after failures where it left off,
@@ -199,8 +203,21 @@ export class WatchClient<T> implements WatchReader<T> {
     else this.#options.onDisconnected?.();
   }
 
-  /** Sends one acknowledgement. True when the server took it or refused it for good. */
-  #post(body: string): Promise<boolean> {
+  /**
+   * Sends one acknowledgement. True when the server took it or refused it for good. Behind one address there may be several
+   * servers, and a version means something to the one alone whose stream is read: a new connection may lead to it.
+   */
+  async #post(body: string): Promise<boolean> {
+    for (let attempt = 1; !this.#isClosed; attempt++) {
+      const status = await this.#postOnce(body);
+      if (status !== notThisServer) return status !== undefined && status < 500;
+      if (attempt === maxConnections) return true;
+    }
+    return false;
+  }
+
+  /** The status, or undefined when there is no answer. */
+  #postOnce(body: string): Promise<number | undefined> {
     const url = new URL(this.#url);
     url.pathname = `${url.pathname.replace(/\/$/, "")}/ack`;
     return new Promise((resolve) => {
@@ -209,14 +226,16 @@ export class WatchClient<T> implements WatchReader<T> {
         request = this.#send(url, "POST");
       } catch {
         // The token or the authority could not be read; the stream's own failure says so.
-        resolve(false);
+        resolve(undefined);
         return;
       }
-      request.on("error", () => resolve(false));
+      request.on("error", () => resolve(undefined));
       request.on("response", (response) => {
-        response.on("error", () => resolve(false));
-        response.on("close", () => resolve((response.statusCode ?? 500) < 500));
-        response.resume();
+        response.on("error", () => resolve(undefined));
+        response.on("close", () => resolve(response.statusCode));
+        // A connection that led to another server must not be kept.
+        if (response.statusCode === notThisServer) request.destroy();
+        else response.resume();
       });
       request.setHeader("content-type", "application/json");
       request.end(body);

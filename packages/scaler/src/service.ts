@@ -204,7 +204,9 @@ export async function startScaler(options: ScalerOptions): Promise<Scaler> {
 async function waitForActivators(hub: WatchHub<FeedObject>, book: ClusterBook): Promise<void> {
   const names = book.members("activator").map((member) => member.name);
   const readers = names.filter((name) => hub.acknowledgedBy(name) !== undefined);
-  await hub.waitForAcknowledgement(hub.version, readers, acknowledgeTimeoutMs);
+  const missing = await hub.waitForAcknowledgement(hub.version, readers, acknowledgeTimeoutMs);
+  // Who reads another replica's feed by now is not waited for again; whoever comes back acknowledges anew.
+  for (const name of missing) hub.forgetAcknowledger(name);
 }
 
 interface RunningWebhook {
