@@ -61,6 +61,18 @@ test("an unknown host gets 404 that names it", async () => {
   expect([reply.status, reply.body]).toEqual([404, 'no service has the host "nobody.example.com:8000"\n']);
 });
 
+test("an unknown host ends the connection where Services lead to it, so that its client learns where they lead now", async () => {
+  await using harness = await Harness.start();
+  const { internalPort, publicPort } = harness.activator;
+  const connectionOf = async (port: number): Promise<string | undefined> => {
+    const reply = await harness.call({ port, host: "nobody.default", headers: { connection: "keep-alive" } });
+    expect(reply.status).toBe(404);
+    return reply.headers.connection;
+  };
+  expect(await connectionOf(internalPort)).toBe("close");
+  expect(await connectionOf(publicPort)).not.toBe("close");
+});
+
 test("fifty clients are never counted as more than fifty, and what is held is said", async () => {
   await using harness = await Harness.start();
   const { aggregator } = harness;

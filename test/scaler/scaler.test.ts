@@ -190,23 +190,60 @@ describe("a Deployment whose pods have no sidecar", () => {
     expect((await harness.readFeed(scaler))?.some((object) => object.name === "hello")).toBe(false);
   });
 
-  test("is left alone from the moment that it gave the sidecar back", async () => {
-    putRevision("hello");
-    harness.api.put(paths.pods, toPod("hello", "hello-1", { address: "10.0.0.1", isReady: true }));
-    const scaler = await harness.startScaler();
-    await harness.waitForFeed(scaler, "pod", "hello-1");
-    harness.decide(toDecision("hello", 2));
-    await harness.waitForReplicas("hello", 2);
-    putRevision("hello", bare);
-    await waitUntil("nothing of it in the feed", async () =>
-      (await harness.readFeed(scaler))?.every((object) => !object.name.startsWith("hello")),
-    );
-    harness.decide(toDecision("hello", 0));
-    await harness.waitForEvent("Refused");
-    putRevision("other");
-    harness.decide(toDecision("other", 1));
-    await harness.waitForReplicas("other", 1);
-    expect(harness.replicasOf("hello")).toBe(3);
+  test.each([
+    ["gave the sidecar back", {}],
+    ["opted out", { "sluice.dev/enabled": "false" }],
+  ])(
+    "that %s keeps its number, and its requests as long as a pod still has one; then no trace is left",
+    async (_what, annotations) => {
+      putRevision("hello");
+      harness.api.put(paths.pods, toPod("hello", "hello-1", { address: "10.0.0.1", isReady: true }));
+      const scaler = await harness.startScaler();
+      await harness.waitForFeed(scaler, "pod", "hello-1");
+      harness.decide(toDecision("hello", 2));
+      await harness.waitForReplicas("hello", 2);
+      const marks = (): string[] =>
+        Object.keys(harness.annotationsOf(paths.deployments, "hello")).filter((name) =>
+          ["sluice.dev/applied", "sluice.dev/status"].includes(name),
+        );
+      await waitUntil("what was applied", () => marks().length === 2);
+      const kept = harness.annotationsOf(paths.deployments, "hello");
+      putRevision("hello", {
+        ...bare,
+        metadata: { name: "hello", annotations: { ...kept, ...annotations } },
+      });
+      putRevision("other");
+      harness.decide(toDecision("hello", 0));
+      harness.decide(toDecision("other", 1));
+      await harness.waitForReplicas("other", 1);
+      expect(harness.replicasOf("hello")).toBe(3);
+      const namesOf = async (): Promise<string[]> =>
+        ((await harness.readFeed(scaler)) ?? []).map(({ kind, name }) => `${kind} ${name}`);
+      expect(await namesOf()).toEqual(
+        expect.arrayContaining(["service hello", "revision hello", "pod hello-1"]),
+      );
+      const last = toPod("hello", "hello-1", { address: "10.0.0.1" });
+      const deletionTimestamp = "2026-11-23T10:00:30Z";
+      harness.api.put(paths.pods, { ...last, metadata: { ...last.metadata, deletionTimestamp } });
+      await waitUntil("nothing of it", async () => !(await namesOf()).some((name) => name.includes("hello")));
+      await waitUntil("no trace", () => marks().length === 0);
+      expect(harness.replicasOf("hello")).toBe(3);
+    },
+  );
+
+  test("is freed of what a scaler said on it, whoever writes next", async () => {
+    const applied = {
+      "sluice.dev/enabled": "false",
+      "sluice.dev/applied": "{}",
+      "sluice.dev/status": "2 pods wanted",
+    };
+    putRevision("hello", { metadata: { name: "hello", annotations: applied } });
+    await harness.startScaler();
+    await waitUntil("no trace", () => {
+      const left = harness.annotationsOf(paths.deployments, "hello");
+      return left["sluice.dev/applied"] === undefined && left["sluice.dev/status"] === undefined;
+    });
+    expect(harness.annotationsOf(paths.deployments, "hello")).toEqual({ "sluice.dev/enabled": "false" });
   });
 });
 

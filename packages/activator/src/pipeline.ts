@@ -90,7 +90,10 @@ export class Pipeline implements Http1Handler, Http2Handler {
       const request = this.#toRequest(arrival, head, target, peer);
       new Exchange(client, request, active, this.#context).begin();
     } catch (error) {
-      answerRequestError(client, toSluiceError(error), isGrpc(arrival.rawHeaders));
+      const known = toSluiceError(error);
+      // A Service that led here leads elsewhere now, and a connection that is kept would never learn it.
+      if (this.#trust.isInternal && known.code === "host-unknown") client.closeAfterwards();
+      answerRequestError(client, known, isGrpc(arrival.rawHeaders));
     }
   }
 

@@ -28,10 +28,7 @@ export class ClusterBook {
     return this.#services;
   }
 
-  /**
-   * A Deployment that was good once and is refused now keeps its last good revision: traffic does not stop for a typo. One
-   * that gave its sidecar back does not: nobody would see its load any more.
-   */
+  /** A Deployment that was good once and is refused now keeps its last good revision: traffic does not stop for a typo. */
   setDeployment(record: DeploymentRecord): DeploymentRecord {
     const key = toKey(record);
     const before = this.#deployments.get(key);
@@ -39,6 +36,19 @@ export class ClusterBook {
     this.#deployments.set(key, merged);
     this.#deploymentByUid.set(record.uid, key);
     return merged;
+  }
+
+  /** Whether a Deployment that opted out, or gave its sidecar back, has no pod left that could take a request through one. */
+  isRetired(record: DeploymentRecord): boolean {
+    const isLeaving = record.revision !== undefined && !record.isManaged;
+    return isLeaving && this.podsOf(record).every((pod) => pod.terminating);
+  }
+
+  /** Forgets what was good once. */
+  retire(record: DeploymentRecord): DeploymentRecord {
+    const { revision: _revision, ownService: _service, ...retired } = record;
+    this.#deployments.set(toKey(record), retired);
+    return retired;
   }
 
   deleteDeployment(record: DeploymentRecord): void {
@@ -144,7 +154,7 @@ export class ClusterBook {
 }
 
 function withLastGood(record: DeploymentRecord, before: DeploymentRecord): DeploymentRecord {
-  if (record.revision !== undefined || before.revision === undefined || !record.isInjected) return record;
+  if (record.revision !== undefined || before.revision === undefined) return record;
   const revision = { ...before.revision, applied: record.applied };
   return before.ownService === undefined
     ? { ...record, revision }

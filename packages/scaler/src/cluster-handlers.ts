@@ -54,29 +54,43 @@ export function createClusterHandlers(options: ClusterHandlerOptions): ClusterHa
     if (previous !== undefined && previous.uid !== record.uid) deleteDeployment(previous);
     const before = book.deployments.get(toKey(record));
     const merged = book.setDeployment(record);
-    if (merged.revision === undefined) publisher.deleteRevision(merged);
-    else publisher.publishRevision(merged);
+    publisher.publishRevision(merged);
     if (isServiceNews(merged, before)) {
       publishServices();
       for (const pod of book.podsOf(merged)) publisher.publishPod(pod);
     }
+    retireWhenEmpty(merged);
     const refusal = toProblemEvent(record);
     if (refusal !== undefined && isWriter()) events.write(toDeploymentTarget(record), refusal);
     applier.consider(toKey(merged));
+  }
+
+  /** Pods that still have the sidecar take requests until the rollout without it is over. */
+  function retireWhenEmpty(record: DeploymentRecord): void {
+    if (!book.isRetired(record)) return;
+    const retired = book.retire(record);
+    publisher.deleteRevision(retired);
+    publishServices();
+    for (const pod of book.podsOf(retired)) publisher.publishPod(pod);
+    applier.consider(toKey(retired));
   }
 
   function putApp(record: PodRecord): void {
     book.setPod(record);
     publisher.publishPod(record);
     const owner = book.findDeployment(record);
-    if (owner !== undefined) endpoints.considerRevision(owner);
+    if (owner === undefined) return;
+    endpoints.considerRevision(owner);
+    retireWhenEmpty(owner);
   }
 
   function deleteApp(record: PodRecord): void {
     const owner = book.findDeployment(record);
     book.deletePod(record);
     publisher.deletePod(record);
-    if (owner !== undefined) endpoints.considerRevision(owner);
+    if (owner === undefined) return;
+    endpoints.considerRevision(owner);
+    retireWhenEmpty(owner);
   }
 
   function putMember(record: MemberRecord): void {

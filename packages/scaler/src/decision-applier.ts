@@ -68,7 +68,9 @@ export class DecisionApplier {
     const { book, clock, isWriter, onEvent } = this.#options;
     const record = book.deployments.get(key);
     const decision = this.#decisions.get(key);
-    if (!isWriter() || record === undefined || decision === undefined) return;
+    if (!isWriter() || record === undefined) return;
+    if (isLeft(record)) this.#unmark(key);
+    if (decision === undefined) return;
     const own = this.#own.get(key);
     const autoscaler = book.findAutoscaler(record);
     const step = decideScaleWrite(record, decision, own, autoscaler !== undefined);
@@ -83,7 +85,7 @@ export class DecisionApplier {
 
   /** This replica writes from now on: every decision that is not applied yet is. */
   considerAll(): void {
-    for (const key of this.#decisions.keys()) this.consider(key);
+    for (const key of this.#options.book.deployments.keys()) this.consider(key);
   }
 
   /** A Deployment is gone, and what was decided for it: one of the same name may come before anybody else knows. */
@@ -145,14 +147,20 @@ export class DecisionApplier {
         decidedAt: decision.decidedAt,
         ...(since === undefined ? {} : { scaledAt: since }),
       };
-      const annotations = {
+      await writeAnnotations(client, record, {
         [names.applied]: JSON.stringify(stored),
         [names.status]: toStatusText(decision, mode),
-      };
-      await client.call("PATCH", `/apis/apps/v1/namespaces/${record.namespace}/deployments/${record.name}`, {
-        contentType: mergePatch,
-        body: { metadata: { annotations } },
       });
+    });
+  }
+
+  /** A Deployment that is none of ours any more must not go on saying what is wanted of it. */
+  #unmark(key: ObjectKey): void {
+    this.#annotator.submit(key, async () => {
+      const { book, client, isWriter } = this.#options;
+      const record = book.deployments.get(key);
+      if (record === undefined || !isWriter() || !isLeft(record)) return;
+      await writeAnnotations(client, record, { [names.applied]: null, [names.status]: null });
     });
   }
 
@@ -179,6 +187,20 @@ export class DecisionApplier {
     if (own === undefined || !hasReached(record.resourceVersion, own.resourceVersion)) return;
     this.consider(key);
   }
+}
+
+function isLeft(record: DeploymentRecord): boolean {
+  return record.isMarked && !record.isManaged && record.revision === undefined;
+}
+
+async function writeAnnotations(
+  client: ApiClient,
+  { namespace, name }: DeploymentRecord,
+  annotations: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  const body = { metadata: { annotations } };
+  const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`;
+  await client.call("PATCH", path, { contentType: mergePatch, body });
 }
 
 function toOverrideEvent(record: DeploymentRecord, decision: Decision): EventText {

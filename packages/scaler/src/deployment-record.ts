@@ -1,8 +1,15 @@
 import type { Applied, Failure, Revision, Service } from "@sluice/core";
-import { names, parseDeploymentObject, toFeedRevision, toFeedService, type Problem } from "@sluice/manifest";
+import {
+  names,
+  parseDeploymentObject,
+  toFeedRevision,
+  toFeedService,
+  type DeploymentReading,
+  type Problem,
+} from "@sluice/manifest";
 import { isJson, jsonOf, listOf, textOf, type ApiObject, type Json } from "./api-object.ts";
 
-/** What is kept of an opted-in Deployment. */
+/** What is kept of an opted-in Deployment, and of one that was until its traces are removed. */
 export interface DeploymentRecord {
   readonly namespace: string;
   readonly name: string;
@@ -14,8 +21,10 @@ export interface DeploymentRecord {
   /** Settings that stand on the Deployment rather than on its pods. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly replicas: number;
-  /** Its pods get, or have, the sidecar. */
-  readonly isInjected: boolean;
+  /** It is opted in, and its pods get or have the sidecar: it may be scaled. */
+  readonly isManaged: boolean;
+  /** It carries annotations in which a scaler said what it did. */
+  readonly isMarked: boolean;
   readonly applied: Applied;
   /** As the feed has it, but for what pods add; undefined when anything is refused. */
   readonly revision?: Revision;
@@ -62,6 +71,8 @@ function findFailure(object: ApiObject): Failure | undefined {
   return { reason: textOf(failed["reason"]) || "Failed", message: textOf(failed["message"]) };
 }
 
+const noReading: DeploymentReading = { problems: [] };
+
 function isInjected(object: ApiObject): boolean {
   const template = jsonOf(jsonOf(object.spec["template"])["metadata"]);
   return jsonOf(template["labels"])[names.inject] === "true";
@@ -77,16 +88,19 @@ function toMissingSidecar({ metadata }: ApiObject): Problem {
   };
 }
 
-/** What to keep of a Deployment; undefined for one that did not opt in. */
+/** What to keep of a Deployment; undefined for one that did not opt in and carries no trace of us. */
 export function toDeploymentRecord(
   object: ApiObject,
   domains: readonly string[],
 ): DeploymentRecord | undefined {
   const { metadata } = object;
-  if (metadata.annotations[names.enabled] !== "true") return undefined;
-  const { workload, problems: found } = parseDeploymentObject(object.json);
+  const isEnabled = metadata.annotations[names.enabled] === "true";
+  const isMarked = [names.applied, names.status].some((name) => metadata.annotations[name] !== undefined);
+  if (!isEnabled && !isMarked) return undefined;
   const hasSidecar = isInjected(object);
-  const problems = hasSidecar ? found : [toMissingSidecar(object), ...found];
+  const isManaged = isEnabled && hasSidecar;
+  const { workload, problems: found } = isManaged ? parseDeploymentObject(object.json) : noReading;
+  const problems = isEnabled && !hasSidecar ? [toMissingSidecar(object)] : found;
   const { replicas: written } = object.spec;
   // Kubernetes fills the field in; it is missing only in objects that never were on a server.
   const replicas = typeof written === "number" ? written : 1;
@@ -106,11 +120,12 @@ export function toDeploymentRecord(
       ),
     ),
     replicas,
-    isInjected: hasSidecar,
+    isManaged,
+    isMarked,
     applied,
     problems,
   };
-  if (workload === undefined || !hasSidecar) return record;
+  if (workload === undefined) return record;
   const ownService = toFeedService(workload, { domains, latestRevision: metadata.name });
   const failure = findFailure(object);
   const facts = {

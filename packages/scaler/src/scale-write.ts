@@ -28,7 +28,7 @@ export function decideScaleWrite(
   own: OwnWrite | undefined,
   hasAutoscaler: boolean,
 ): ScaleStep {
-  if (record.revision === undefined) return { write: undefined, reason: "refused" };
+  if (record.revision === undefined || !record.isManaged) return { write: undefined, reason: "refused" };
   if (hasAutoscaler) return { write: undefined, reason: "autoscaler" };
   const isPending = own !== undefined && !hasReached(record.resourceVersion, own.resourceVersion);
   const current = isPending ? own.replicas : record.replicas;
