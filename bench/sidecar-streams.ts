@@ -1,111 +1,166 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bench, BenchOptions } from "./harness/bench.ts";
-import { findFreePort } from "./harness/free-port.ts";
 import { findProgram } from "./harness/find-program.ts";
 import { median } from "./harness/median.ts";
 import { readProcessUsage } from "./harness/process-usage.ts";
-import { startProcess, type StartedProcess } from "./harness/started-process.ts";
-import type { Cell } from "./harness/table.ts";
-import { startSidecar } from "./subjects/sluice-proxies.ts";
+import { startProcess } from "./harness/started-process.ts";
+import type { RunningSubject, Subject } from "./harness/subject.ts";
+import type { Cell, Table } from "./harness/table.ts";
+import { temporaryFolder } from "./harness/temporary-folder.ts";
+import { startHttp2Upstream } from "./harness/upstream.ts";
+import { direct } from "./subjects/direct.ts";
+import { h2cPeers } from "./subjects/h2c-proxies.ts";
+import { sidecarLimited, sidecarUnlimited } from "./subjects/sluice-proxies.ts";
 
 const connections = 8;
 const streams = 10;
+const warmUpSeconds = 3;
+
+/** What every subject is asked; a call of gRPC is a POST with a small body. */
+const scenarios = [
+  { what: "GET, 29 bytes", bodyBytes: 0 },
+  { what: "POST of 128 bytes, 29 bytes back", bodyBytes: 128 },
+] as const;
+
+type Scenario = (typeof scenarios)[number];
+
+const subjects: readonly Subject[] = [direct, ...h2cPeers, sidecarUnlimited, sidecarLimited];
 
 interface Measurement {
-  readonly streamsPerSecond: number;
-  readonly cpuUs: number | undefined;
+  readonly perSecond: number;
+  readonly meanMs: number;
   readonly failures: number;
+  readonly cpuUs: number | undefined;
+  readonly peakRssMib: number | undefined;
 }
-
-/** What one kind of front costs; `limit` undefined is the app itself. */
-interface Row {
-  readonly name: string;
-  readonly limit: number | undefined;
-}
-
-const rows: readonly Row[] = [
-  { name: "direct", limit: undefined },
-  { name: "sidecar, no limit", limit: 0 },
-  { name: "sidecar, limit 10", limit: 10 },
-];
 
 export const bench: Bench = {
-  question: "How many h2c streams does the sidecar carry, and at what cost?",
+  question: "How many h2c streams does the sidecar carry, and at what cost, beside the peers?",
   async run(options) {
     const h2load = findProgram("h2load");
-    const title = `h2c, ${connections} connections × ${streams} streams, 29 bytes`;
-    const columns = ["subject", "streams/s", "CPU µs/stream"];
     if (h2load === undefined)
-      return [{ title, columns, rows: [], notes: ["not measured: h2load is not on the PATH"] }];
-    const rounds = options.rounds ?? 3;
-    const measured = new Map<string, Measurement[]>(rows.map(({ name }) => [name, []]));
-    for (let round = 1; round <= rounds; round++) {
-      for (const row of rows) {
-        options.log(`${title}: round ${round}, ${row.name}`);
-        measured.get(row.name)?.push(await measureRow(row, h2load, options));
-      }
+      return [
+        { title: "h2c", columns: ["subject"], rows: [], notes: ["not measured: h2load is not on the PATH"] },
+      ];
+    const upstream = await startHttp2Upstream();
+    try {
+      const tables: Table[] = [];
+      for (const scenario of scenarios)
+        tables.push(await compareStreams(scenario, h2load, upstream, options));
+      return tables;
+    } finally {
+      await upstream.stop();
     }
-    const failures = [...measured.values()].flat().reduce((sum, each) => sum + each.failures, 0);
-    return [
-      {
-        title,
-        columns,
-        rows: [...measured].map(([name, each]) => toCells(name, each)),
-        notes: [
-          `load: h2load, 1 thread; app: node:http2; ${rounds} rounds of ${options.seconds} s; ${failures} failures`,
-        ],
-      },
-    ];
   },
 };
 
-async function measureRow(row: Row, h2load: string, options: BenchOptions): Promise<Measurement> {
-  const appPort = await findFreePort();
-  const program = join(import.meta.dirname, "programs", "h2c-server.ts");
-  const app = startProcess({ command: process.execPath, args: [program, String(appPort)] });
-  const started: StartedProcess[] = [app];
-  try {
-    let port = appPort;
-    let pid: number | undefined;
-    if (row.limit !== undefined) {
-      const sidecar = await startSidecar(row.limit, appPort);
-      started.push(sidecar.child);
-      port = sidecar.ports.main;
-      pid = sidecar.child.pid;
-    }
-    await runH2load(h2load, port, 3);
-    const before = pid === undefined ? undefined : readProcessUsage(pid).cpuMs;
-    const result = await runH2load(h2load, port, options.seconds);
-    const after = pid === undefined ? undefined : readProcessUsage(pid).cpuMs;
-    const cpuUs =
-      before === undefined || after === undefined ? undefined : ((after - before) * 1000) / result.succeeded;
-    return { streamsPerSecond: result.perSecond, cpuUs, failures: result.failed };
-  } finally {
-    await Promise.all(started.map((child) => child.stop()));
+async function compareStreams(
+  scenario: Scenario,
+  h2load: string,
+  upstream: { readonly name: string; readonly port: number },
+  options: BenchOptions,
+): Promise<Table> {
+  const title = `h2c, ${connections} connections × ${streams} streams: ${scenario.what}`;
+  const rounds = options.rounds ?? 3;
+  const notes = [
+    `load: h2load, 1 thread; upstream: ${upstream.name}; ${rounds} rounds of ${options.seconds} s`,
+  ];
+  const measured = new Map<Subject, Measurement[]>();
+  for (const subject of subjects) {
+    const missing = subject.findMissing();
+    if (missing === undefined) measured.set(subject, []);
+    else notes.push(`${subject.name}: not measured, ${missing}`);
   }
+  for (let round = 1; round <= rounds; round++) {
+    for (const [subject, each] of measured) {
+      options.log(`${title}: round ${round}, ${subject.name}`);
+      each.push(await measure(subject, scenario, h2load, upstream.port, options.seconds));
+    }
+  }
+  for (const [{ name }, each] of measured) {
+    const failures = each.reduce((sum, { failures }) => sum + failures, 0);
+    if (failures > 0) notes.push(`${name}: ${failures} streams FAILED, so its figures mean little`);
+  }
+  return {
+    title,
+    columns: ["subject", "streams/s", "mean ms", "CPU µs/stream", "peak RSS MiB"],
+    rows: [...measured].map(([{ name }, each]) => toCells(name, each)),
+    notes,
+  };
+}
+
+async function measure(
+  subject: Subject,
+  scenario: Scenario,
+  h2load: string,
+  upstreamPort: number,
+  seconds: number,
+): Promise<Measurement> {
+  const running = await subject.start(upstreamPort);
+  try {
+    await runH2load(h2load, running.url, scenario, warmUpSeconds);
+    const before = readUsage(running);
+    const result = await runH2load(h2load, running.url, scenario, seconds);
+    const after = readUsage(running);
+    const cpuMs =
+      before?.cpuMs === undefined || after?.cpuMs === undefined ? undefined : after.cpuMs - before.cpuMs;
+    return {
+      ...result,
+      cpuUs: cpuMs === undefined ? undefined : (cpuMs * 1000) / result.succeeded,
+      peakRssMib: after?.peakRssMib,
+    };
+  } finally {
+    await running.stop();
+  }
+}
+
+function readUsage(running: RunningSubject) {
+  const [child] = Object.values(running.processes);
+  return child === undefined ? undefined : readProcessUsage(child.pid);
 }
 
 async function runH2load(
   h2load: string,
-  port: number,
+  url: string,
+  { bodyBytes }: Scenario,
   seconds: number,
-): Promise<{ perSecond: number; succeeded: number; failed: number }> {
-  const args = [`-c${connections}`, `-m${streams}`, "-t1", `-D${seconds}`, `http://127.0.0.1:${port}/`];
-  const child = startProcess({ command: h2load, args });
+): Promise<{ perSecond: number; meanMs: number; succeeded: number; failures: number }> {
+  const body = join(temporaryFolder(), "body");
+  if (bodyBytes > 0) writeFileSync(body, "x".repeat(bodyBytes));
+  const args = [`-c${connections}`, `-m${streams}`, "-t1", `-D${seconds}`];
+  const child = startProcess({
+    command: h2load,
+    args: [...args, ...(bodyBytes > 0 ? ["-d", body] : []), `${url}/`],
+  });
   await child.ended;
   const output = child.output();
   const rate = /finished in [\d.]+\w+, ([\d.]+) req\/s/.exec(output)?.[1];
   const counts = /(\d+) succeeded, (\d+) failed/.exec(output);
+  const mean = /time for request: +\S+ +\S+ +([\d.]+)(us|ms|s) /.exec(output);
   if (rate === undefined || counts === null)
     throw new Error(`h2load said nothing that can be read:\n${output}`);
-  return { perSecond: Number(rate), succeeded: Number(counts[1]), failed: Number(counts[2]) };
+  return {
+    perSecond: Number(rate),
+    meanMs: Number(mean?.[1] ?? NaN) * (msPer[mean?.[2] ?? "ms"] ?? 1),
+    succeeded: Number(counts[1]),
+    failures: Number(counts[2]),
+  };
 }
 
+const msPer: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000 };
+
 function toCells(name: string, rounds: readonly Measurement[]): readonly Cell[] {
-  const cpu = rounds.map((round) => round.cpuUs).filter((each) => each !== undefined);
   return [
     name,
-    median(rounds.map((round) => round.streamsPerSecond)),
-    cpu.length === 0 ? undefined : median(cpu),
+    median(rounds.map(({ perSecond }) => perSecond)),
+    median(rounds.map(({ meanMs }) => meanMs)),
+    medianKnown(rounds.map(({ cpuUs }) => cpuUs)),
+    medianKnown(rounds.map(({ peakRssMib }) => peakRssMib)),
   ];
+}
+
+function medianKnown(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : median(known);
 }

@@ -27,6 +27,28 @@ export async function startUpstream(): Promise<Upstream> {
   return { name, port, stop: () => child.stop() };
 }
 
+/** The same small body over HTTP/2 by prior knowledge. */
+export async function startHttp2Upstream(): Promise<Upstream> {
+  const port = await findFreePort();
+  const hasNginx = findProgram("nginx") !== undefined;
+  const child = hasNginx ? startNginxHttp2Upstream(port) : startNodeUpstream(port, "h2c-server.ts");
+  await waitUntilServed(`http://127.0.0.1:${port}/`, child, { isHttp2: true });
+  const name = hasNginx ? "nginx, 1 worker" : "node:http2 server";
+  return { name, port, stop: () => child.stop() };
+}
+
+function startNginxHttp2Upstream(port: number): StartedProcess {
+  return startNginx(
+    "upstream",
+    `server {
+      listen 127.0.0.1:${port} http2;
+      http2_max_concurrent_streams 1000;
+      default_type text/html;
+      location / { return 200 "${smallBody}"; }
+    }`,
+  );
+}
+
 function startNginxUpstream(port: number): StartedProcess {
   const files = join(temporaryFolder(), "files");
   mkdirSync(files, { recursive: true });
@@ -47,7 +69,7 @@ function startNginxUpstream(port: number): StartedProcess {
   );
 }
 
-function startNodeUpstream(port: number): StartedProcess {
-  const program = join(import.meta.dirname, "..", "programs", "bare-server.ts");
+function startNodeUpstream(port: number, file = "bare-server.ts"): StartedProcess {
+  const program = join(import.meta.dirname, "..", "programs", file);
   return startProcess({ command: process.execPath, args: [program, String(port)] });
 }

@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { connect } from "node:http2";
 import { setTimeout as delay } from "node:timers/promises";
 import type { StartedProcess } from "./started-process.ts";
 
@@ -9,18 +10,22 @@ export interface WaitOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Between two questions; default 10. */
   readonly pauseMs?: number;
+  /** Asks by HTTP/2 with prior knowledge. */
+  readonly isHttp2?: boolean;
 }
 
 /** Resolves when `url` answers 200. Throws, with what the process said, when it ended or took too long. */
 export async function waitUntilServed(
   url: string,
   owner: StartedProcess,
-  { host, headers, pauseMs = 10 }: WaitOptions = {},
+  { host, headers, pauseMs = 10, isHttp2 = false }: WaitOptions = {},
 ): Promise<void> {
   const startMs = performance.now();
   let status: number | undefined;
   while (performance.now() - startMs < limitMs && !owner.hasEnded()) {
-    status = await readStatus(url, { ...headers, ...(host !== undefined && { host }) });
+    status = isHttp2
+      ? await readHttp2Status(url)
+      : await readStatus(url, { ...headers, ...(host !== undefined && { host }) });
     if (status === 200) return;
     await delay(pauseMs);
   }
@@ -37,5 +42,21 @@ function readStatus(url: string, headers: Readonly<Record<string, string>>): Pro
     sent.on("timeout", () => sent.destroy());
     sent.on("error", () => resolve(undefined));
     sent.end();
+  });
+}
+
+function readHttp2Status(url: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const session = connect(url);
+    const answer = (status: number | undefined): void => {
+      session.destroy();
+      resolve(status);
+    };
+    session.setTimeout(2000, () => answer(undefined));
+    session.on("error", () => answer(undefined));
+    session
+      .request({ ":path": "/" })
+      .on("response", (headers) => answer(headers[":status"]))
+      .on("error", () => answer(undefined));
   });
 }

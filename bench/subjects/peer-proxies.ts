@@ -6,11 +6,16 @@ import { startNginx } from "../harness/nginx.ts";
 import { startProcess, type StartedProcess } from "../harness/started-process.ts";
 import { toRunningSubject, type Subject } from "../harness/subject.ts";
 import { temporaryFolder } from "../harness/temporary-folder.ts";
-import { waitUntilServed } from "../harness/wait-until-served.ts";
+import { waitUntilServed, type WaitOptions } from "../harness/wait-until-served.ts";
 
 type StartPeer = (port: number, upstreamPort: number) => StartedProcess;
 
-function createPeer(name: string, findMissing: () => string | undefined, startPeer: StartPeer): Subject {
+export function createPeer(
+  name: string,
+  findMissing: () => string | undefined,
+  startPeer: StartPeer,
+  wait: WaitOptions = {},
+): Subject {
   return {
     name,
     findMissing,
@@ -18,13 +23,13 @@ function createPeer(name: string, findMissing: () => string | undefined, startPe
       const port = await findFreePort();
       const child = startPeer(port, upstreamPort);
       const url = `http://127.0.0.1:${port}`;
-      await waitUntilServed(`${url}/`, child);
+      await waitUntilServed(`${url}/`, child, wait);
       return toRunningSubject(name, url, child);
     },
   };
 }
 
-function missingProgram(name: string): () => string | undefined {
+export function missingProgram(name: string): () => string | undefined {
   return () => (findProgram(name) === undefined ? `${name} is not on the PATH` : undefined);
 }
 
@@ -45,7 +50,12 @@ export const nginxProxy = createPeer("nginx", missingProgram("nginx"), (port, up
   ),
 );
 
-export const haproxy = createPeer("haproxy", missingProgram("haproxy"), (port, upstreamPort) => {
+export const haproxy = createPeer("haproxy", missingProgram("haproxy"), (port, upstreamPort) =>
+  startHaproxy(port, upstreamPort, ""),
+);
+
+/** `protocol`: what is said of it behind the addresses of both sides. */
+export function startHaproxy(port: number, upstreamPort: number, protocol: string): StartedProcess {
   const config = join(temporaryFolder(), "haproxy.cfg");
   writeFileSync(
     config,
@@ -59,23 +69,23 @@ defaults
   timeout server 60s
   http-reuse always
 frontend front
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port} ${protocol}
   default_backend app
 backend app
-  server app 127.0.0.1:${upstreamPort}
+  server app 127.0.0.1:${upstreamPort} ${protocol}
 `,
   );
   return startProcess({ command: findProgram("haproxy") ?? "haproxy", args: ["-db", "-f", config] });
-});
+}
 
 /** Its admin, stats and metrics ports (8022, 9090, 9091) are fixed, so only one can run at a time. */
-function createKnativeProxy(name: string, limit: number): Subject {
+export function createKnativeProxy(name: string, limit: number, wait: WaitOptions = {}): Subject {
   const binary = process.env["KNATIVE_QUEUE_PROXY"] ?? "";
   const findMissing = (): string | undefined => {
     if (binary === "") return "KNATIVE_QUEUE_PROXY does not name its binary";
     return isExecutable(binary) ? undefined : `KNATIVE_QUEUE_PROXY names ${binary}, which cannot be run`;
   };
-  return createPeer(name, findMissing, (port, upstreamPort) =>
+  const start: StartPeer = (port, upstreamPort) =>
     startProcess({
       command: binary,
       args: [],
@@ -96,8 +106,8 @@ function createKnativeProxy(name: string, limit: number): Subject {
       },
       // It would wait half a minute for requests.
       stopSignal: "SIGKILL",
-    }),
-  );
+    });
+  return createPeer(name, findMissing, start, wait);
 }
 
 export const knativeUnlimited = createKnativeProxy("Knative queue-proxy, no limit", 0);

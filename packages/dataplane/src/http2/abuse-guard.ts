@@ -44,7 +44,10 @@ class Budget {
  */
 const futileStreams: Allowance = { burst: 1000, perSecond: 50 };
 
-/** Frames that ask for work and bring nothing: PING, SETTINGS, PRIORITY, DATA without data (CVE-2019-9512, -9515, -9513, -9518). */
+/**
+ * Frames that ask for work and bring nothing: PING, SETTINGS, PRIORITY, DATA without data (CVE-2019-9512, -9515, -9513, -9518), resets
+ * of what has ended. Servers send one of the last for every request whose body they did not want, so each stream allows one.
+ */
 const idleFrames: Allowance = { burst: 10_000, perSecond: 1000 };
 
 /** Keeps a peer from costing more than what it does is worth. Everything throws `ConnectionFault` when it has been too much. */
@@ -63,6 +66,7 @@ export class AbuseGuard {
 
   countUsefulStream(): void {
     this.#futile.refund();
+    this.#idle.refund();
   }
 
   countIdleFrame(): void {

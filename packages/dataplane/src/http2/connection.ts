@@ -37,8 +37,6 @@ export interface ConnectionOptions {
 const maxDataFrameBytes = 64 * 1024;
 /** Answers to PING and SETTINGS that a peer may leave unread (CVE-2019-9512, CVE-2019-9515). */
 const maxUnreadReplies = 1000;
-/** An increment of a window that small costs more than it allows (CVE-2019-9511). */
-const minUsefulIncrement = 64;
 /** Streams that we reset lately: what the peer sent on them before it heard that means nothing. */
 const maxRecentResets = 1024;
 /** How long a connection that is ended may take to hand out its last bytes. */
@@ -493,7 +491,6 @@ export class Http2Connection implements FrameReceiver {
   #onWindowUpdate(id: number, bytes: Buffer, from: number, to: number): void {
     expectLength(to - from, 4);
     const increment = readUint31(bytes, from);
-    if (increment < minUsefulIncrement) this.#guard.countIdleFrame();
     if (id === 0) {
       if (increment === 0) throw protocolFault("WINDOW_UPDATE of nothing");
       if (!this.sendQueue.widen(increment))
