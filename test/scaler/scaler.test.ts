@@ -427,6 +427,8 @@ describe("the API server", () => {
     putRevision("hello");
     await harness.startScaler();
     await waitUntilFollowed("second");
+    const watches = (): number => harness.api.requests.filter(({ query }) => query.has("watch")).length;
+    await waitUntil("every watch", () => watches() >= 6);
     for (const path of [
       paths.deployments,
       paths.replicaSets,
