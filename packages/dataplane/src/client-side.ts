@@ -1,11 +1,17 @@
-import type { Readable } from "node:stream";
-
 /** Hears about the client's connection; set once, before anything is sent. */
 export interface ClientListener {
   /** What was handed over is with the system, and the client can take more. */
   onClientDrain(): void;
   /** The exchange is over on the client's side. `isComplete`: the whole answer was handed over; otherwise the client left. */
   onClientClosed(isComplete: boolean): void;
+}
+
+/** Takes a request's body as it comes, without a stream in between. */
+export interface BodySink {
+  /** False asks to hold the client back until `resumeBody`; what is under way still comes. */
+  onBody(chunk: Buffer): boolean;
+  /** The body was whole. */
+  onBodyEnd(): void;
 }
 
 /** Who pays for what lies here of a body that nobody has taken yet. */
@@ -44,8 +50,12 @@ export interface ClientSide {
   readonly maxKeptBytes: number;
   /** Takes the body in while the request waits, no more than `maxKeptBytes`, and tells how much there is as it comes. */
   keepBody(keeper: BodyKeeper): void;
-  /** The request's body. Ask only when there is one, and once per attempt to send it. */
-  openBody(): Readable;
+  /** The sink gets all of the request's body, what came before it included; an earlier one gets nothing more. Only when there is one. */
+  sendBodyTo(sink: BodySink): void;
+  /** The sink has room again. */
+  resumeBody(): void;
+  /** The sink is no more, if it was one: what comes is kept for another, or dropped where none could have the whole. */
+  releaseBody(sink: BodySink): void;
   /** The request's trailers, once its body has ended. */
   readTrailers(): readonly string[];
   /** Whether some of the body was taken and not kept, so that it cannot be sent a second time. */

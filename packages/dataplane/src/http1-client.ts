@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Readable } from "node:stream";
-import type { BodyKeeper, ClientListener, ClientSide } from "./client-side.ts";
-import { BodySource } from "./body-source.ts";
+import type { BodyKeeper, BodySink, ClientListener, ClientSide } from "./client-side.ts";
+import { RequestBody } from "./request-body.ts";
 
 /**
  * A reason phrase that Node sends. Any other is left out: it means nothing (RFC 9112 §4), and Node would remember it and refuse the
@@ -19,7 +18,7 @@ export class Http1Client implements ClientSide {
   readonly maxKeptBytes = maxKeptBytes;
   bodyBytes = 0;
   readonly #replayBytes: number;
-  #body: BodySource | undefined;
+  #body: RequestBody | undefined;
   #listener: ClientListener | undefined;
   #onWritten: (() => void) | undefined;
 
@@ -105,17 +104,28 @@ export class Http1Client implements ClientSide {
   }
 
   keepBody(keeper: BodyKeeper): void {
-    this.#body ??= new BodySource(this.request, this.#replayBytes);
-    this.#body.keep(maxKeptBytes, keeper);
+    this.#openBody().keep(maxKeptBytes, keeper);
   }
 
-  openBody(): Readable {
-    this.#body ??= new BodySource(this.request, this.#replayBytes);
-    return this.#body.open();
+  sendBodyTo(sink: BodySink): void {
+    this.#openBody().sendTo(sink);
+  }
+
+  resumeBody(): void {
+    this.#body?.resume();
+  }
+
+  releaseBody(sink: BodySink): void {
+    this.#body?.release(sink);
   }
 
   readTrailers(): readonly string[] {
     return this.request.rawTrailers;
+  }
+
+  #openBody(): RequestBody {
+    this.#body ??= new RequestBody(this.request, this.#replayBytes);
+    return this.#body;
   }
 }
 

@@ -1,6 +1,5 @@
-import type { Readable } from "node:stream";
 import { SluiceError, type CancelTimer, type Clock } from "@sluice/core";
-import type { ClientSide } from "./client-side.ts";
+import type { BodySink, ClientSide } from "./client-side.ts";
 import type { Forwarding, ForwardFailure, ForwardObserver } from "./forward.ts";
 import { HeadFlusher, type PendingHead } from "./head-flusher.ts";
 import { isIdempotent, toLastChunk, toRequestText, type Http1Request } from "./request-text.ts";
@@ -26,7 +25,7 @@ export type Answerer = "app" | "sidecar";
  * One request over HTTP/1.1 to the app and its answer back to the client. The object is everything that hears of it, so a request
  * needs neither promise nor stream of its own.
  */
-export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, ConnectionWaiter {
+export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, ConnectionWaiter, BodySink {
   readonly #client: ClientSide;
   readonly #observer: ForwardObserver;
   readonly #clock: Clock;
@@ -34,7 +33,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
   readonly #pool: UpstreamPool;
   readonly #request: Http1Request;
   #connection: UpstreamConnection | undefined;
-  #body: Readable | undefined;
+  #isBodySent = false;
   #cancelContinueWait: CancelTimer | undefined;
   #isDone = false;
   #isEnded = false;
@@ -87,7 +86,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
     this.#connection = connection;
     connection.send(this, text, request.method === "HEAD", request.hasBody);
     if (!request.hasBody) return;
-    if (request.head.expect === undefined) this.#sendBody(connection);
+    if (request.head.expect === undefined) this.#sendBody();
     else {
       connection.flush();
       this.#cancelContinueWait = this.#clock.setTimer(() => this.#continue(), continueWaitMs);
@@ -160,7 +159,18 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
   }
 
   onDrain(): void {
-    this.#body?.resume();
+    this.#client.resumeBody();
+  }
+
+  onBody(chunk: Buffer): boolean {
+    const connection = this.#connection;
+    if (connection === undefined) return true;
+    return this.#isChunked ? connection.writeChunk(chunk) : connection.write(chunk);
+  }
+
+  onBodyEnd(): void {
+    if (this.#isChunked) this.#connection?.write(toLastChunk(this.#client.readTrailers()));
+    this.#connection?.endRequest();
   }
 
   /** A connection that was kept may be closed by the app just as we send: then the request goes once more, on one that works. */
@@ -177,34 +187,21 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
     this.#finish(toForwardFailure(error, true));
   }
 
+  get #isChunked(): boolean {
+    return this.#request.head.contentLength === undefined;
+  }
+
   #continue(): void {
     this.#cancelContinueWait?.();
     const connection = this.#connection;
-    if (this.#isDone || this.#body !== undefined || connection === undefined) return;
+    if (this.#isDone || this.#isBodySent || connection === undefined) return;
     this.#client.sendInformation(100, []);
-    this.#sendBody(connection);
+    this.#sendBody();
   }
 
-  #sendBody(connection: UpstreamConnection): void {
-    const isChunked = this.#request.head.contentLength === undefined;
-    const body = this.#client.openBody();
-    this.#body = body;
-    body
-      .on("data", (chunk: Buffer) => {
-        if (isChunked) connection.write(`${chunk.length.toString(16)}\r\n`);
-        const mayGoOn = connection.write(chunk);
-        if (isChunked) connection.write("\r\n");
-        if (!mayGoOn) body.pause();
-      })
-      .on("end", () => {
-        if (isChunked) connection.write(toLastChunk(this.#client.readTrailers()));
-        connection.endRequest();
-      })
-      .on("error", (error) => {
-        if (this.#isDone) return;
-        this.#release()?.destroy();
-        this.#finish(toForwardFailure(error, true));
-      });
+  #sendBody(): void {
+    this.#isBodySent = true;
+    this.#client.sendBodyTo(this);
   }
 
   #finish(failure: ForwardFailure | undefined): void {
@@ -218,8 +215,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
     const connection = this.#connection;
     this.#connection = undefined;
     this.#cancelContinueWait?.();
-    this.#body?.destroy();
-    this.#body = undefined;
+    this.#client.releaseBody(this);
     return connection;
   }
 }

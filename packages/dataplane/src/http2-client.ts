@@ -1,17 +1,7 @@
-import type { Readable } from "node:stream";
 import { BodyReplay } from "./body-replay.ts";
-import type { BodyKeeper, ClientListener, ClientSide } from "./client-side.ts";
+import type { BodyKeeper, BodySink, ClientListener, ClientSide } from "./client-side.ts";
 import { errorCode } from "./http2/error-code.ts";
 import type { Http2Stream, StreamHandler } from "./http2/stream.ts";
-import { Http2Body } from "./http2-body.ts";
-
-/** Takes a request's body as it comes, without a stream in between. */
-export interface BodySink {
-  /** False asks to hold the client back until `resumeBody`; what is under way still comes. */
-  onBody(chunk: Buffer): boolean;
-  /** The body was whole. */
-  onBodyEnd(): void;
-}
 
 /** A client that came over HTTP/2: one stream of its connection. */
 export class Http2Client implements ClientSide, StreamHandler {
@@ -116,13 +106,6 @@ export class Http2Client implements ClientSide, StreamHandler {
     for (const chunk of this.#early) keeper.onBodyKept(chunk.length);
   }
 
-  openBody(): Readable {
-    const body = new Http2Body(this);
-    this.sendBodyTo(body);
-    return body;
-  }
-
-  /** The sink gets all of the body, what came before it included; an earlier one gets nothing more. */
   sendBodyTo(sink: BodySink): void {
     const taken = this.#isTaken ? (this.#replay?.chunks ?? []) : [];
     const early = this.#early;
@@ -134,14 +117,12 @@ export class Http2Client implements ClientSide, StreamHandler {
     if (this.#isBodyWhole && this.#sink === sink) sink.onBodyEnd();
   }
 
-  /** The sink has room again. */
   resumeBody(): void {
     const bytes = this.#heldBytes;
     this.#heldBytes = 0;
     this.stream.consume(bytes);
   }
 
-  /** The sink is no more; what comes is kept for another, or dropped where none could have the whole. */
   releaseBody(sink: BodySink): void {
     if (this.#sink !== sink) return;
     this.#sink = undefined;

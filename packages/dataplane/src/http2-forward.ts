@@ -1,9 +1,8 @@
-import type { Readable } from "node:stream";
 import { SluiceError } from "@sluice/core";
-import type { ClientSide } from "./client-side.ts";
+import type { BodySink, ClientSide } from "./client-side.ts";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
 import type { Answerer } from "./http1-forward.ts";
-import { Http2Client, type BodySink } from "./http2-client.ts";
+import { Http2Client } from "./http2-client.ts";
 import type { Http2Connection } from "./http2/connection.ts";
 import { errorCode } from "./http2/error-code.ts";
 import type { FieldSection } from "./http2/field-section.ts";
@@ -26,8 +25,6 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   readonly #request: ForwardRequest;
   readonly #answerer: Answerer;
   #stream: Http2Stream | undefined;
-  /** The request's body, where the client has to give it as a stream. */
-  #body: Readable | undefined;
   #attempt = 0;
   /** Bytes of the answer that the client could not take at once. */
   #heldBytes = 0;
@@ -79,7 +76,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
     }
     stream.hasNoBody = this.#request.method === "HEAD";
     this.#stream = stream;
-    if (hasBody) this.#sendBody();
+    if (hasBody) this.#client.sendBodyTo(this);
   }
 
   onConnectFailed(error: Error): void {
@@ -131,8 +128,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   }
 
   onDrain(): void {
-    if (this.#body !== undefined) this.#body.resume();
-    else if (this.#client instanceof Http2Client) this.#client.resumeBody();
+    this.#client.resumeBody();
   }
 
   onReset(code: number, flaw?: string): void {
@@ -153,23 +149,6 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   onBodyEnd(): void {
     const trailers = toRequestTrailers(this.#client.readTrailers());
     this.#stream?.end(undefined, trailers.length === 0 ? undefined : trailers);
-  }
-
-  #sendBody(): void {
-    const client = this.#client;
-    if (client instanceof Http2Client) {
-      client.sendBodyTo(this);
-      return;
-    }
-    const body = client.openBody();
-    this.#body = body;
-    body
-      .on("data", (chunk: Buffer) => {
-        if (!this.onBody(chunk)) body.pause();
-      })
-      .on("end", () => this.onBodyEnd())
-      // A client that leaves ends the exchange, and that ends this.
-      .on("error", () => undefined);
   }
 
   /**
@@ -200,9 +179,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   #release(code: number): void {
     const stream = this.#stream;
     this.#stream = undefined;
-    this.#body?.destroy();
-    this.#body = undefined;
-    if (this.#client instanceof Http2Client) this.#client.releaseBody(this);
+    this.#client.releaseBody(this);
     if (stream?.isRemoteEnded !== true || !stream.isLocalEnded) stream?.reset(code);
   }
 }

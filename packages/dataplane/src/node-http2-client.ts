@@ -1,9 +1,8 @@
 import type { ServerHttp2Stream } from "node:http2";
-import type { Readable } from "node:stream";
 import { SluiceError } from "@sluice/core";
-import { BodySource } from "./body-source.ts";
+import { RequestBody } from "./request-body.ts";
 import { sendTrailers, toHeaderObject } from "./http2-trailers.ts";
-import type { BodyKeeper, ClientListener, ClientSide } from "./client-side.ts";
+import type { BodyKeeper, BodySink, ClientListener, ClientSide } from "./client-side.ts";
 
 /** The window that a stream has, and what of it is kept to be sent again. */
 const maxKeptBytes = 1024 * 1024 + 64 * 1024;
@@ -14,8 +13,7 @@ export class NodeHttp2Client implements ClientSide {
   readonly maxKeptBytes = maxKeptBytes;
   bodyBytes = 0;
   readonly #replayBytes: number;
-  #body: BodySource | undefined;
-  #isBodyGiven = false;
+  #body: RequestBody | undefined;
   #isEnded = false;
   #listener: ClientListener | undefined;
   #onWritten: (() => void) | undefined;
@@ -47,7 +45,7 @@ export class NodeHttp2Client implements ClientSide {
   }
 
   get isBodyTouched(): boolean {
-    return this.#isBodyGiven || this.#body?.isTouched === true;
+    return this.#body?.isTouched === true;
   }
 
   listen(listener: ClientListener): void {
@@ -105,21 +103,28 @@ export class NodeHttp2Client implements ClientSide {
   }
 
   keepBody(keeper: BodyKeeper): void {
-    this.#body ??= new BodySource(this.stream, this.#replayBytes);
-    this.#body.keep(maxKeptBytes, keeper);
+    this.#openBody().keep(maxKeptBytes, keeper);
   }
 
-  openBody(): Readable {
-    if (this.#replayBytes === 0) {
-      this.#isBodyGiven = true;
-      return this.stream;
-    }
-    this.#body ??= new BodySource(this.stream, this.#replayBytes);
-    return this.#body.open();
+  sendBodyTo(sink: BodySink): void {
+    this.#openBody().sendTo(sink);
+  }
+
+  resumeBody(): void {
+    this.#body?.resume();
+  }
+
+  releaseBody(sink: BodySink): void {
+    this.#body?.release(sink);
   }
 
   readTrailers(): readonly string[] {
     return this.#requestTrailers;
+  }
+
+  #openBody(): RequestBody {
+    this.#body ??= new RequestBody(this.stream, this.#replayBytes);
+    return this.#body;
   }
 
   get #isGone(): boolean {

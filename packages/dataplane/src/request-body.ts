@@ -1,75 +1,105 @@
-import { Readable } from "node:stream";
-import { SluiceError } from "@sluice/core";
-import type { BodyReplay } from "./body-replay.ts";
+import type { Readable } from "node:stream";
+import { BodyReplay } from "./body-replay.ts";
+import type { BodyKeeper, BodySink } from "./client-side.ts";
 
 /**
- * A request's body on its way to the app. undici destroys the body that it is given when anything goes wrong; given the
- * client's stream itself, it would take the client's connection down before an answer could be sent. So this stands in
- * between (undici insists on a Readable, hence the inheritance), and takes nothing before the first byte is asked for.
+ * A request's body as Node reads it from the client. It goes to one sink at a time, at the sink's pace; nothing is taken before there
+ * is one, but for what `keep` takes in. Given away, Node's stream would take the client's connection down with whatever fails.
  */
-export class RequestBody extends Readable {
+export class RequestBody {
   readonly #source: Readable;
   readonly #replay: BodyReplay | undefined;
-  #isAttached = false;
+  #sink: BodySink | undefined;
+  #keeper: BodyKeeper | undefined;
+  #mayKeepBytes = 0;
+  #isHeard = false;
+  #isTaken = false;
 
-  /** With `replay` the body begins with what an earlier one took, and what this one takes is kept in turn. */
-  constructor(source: Readable, replay?: BodyReplay) {
-    super({ highWaterMark: 64 * 1024 });
+  /** `replayBytes`: a body of which no more than that was taken can be sent again; 0 keeps nothing. */
+  constructor(source: Readable, replayBytes: number) {
     this.#source = source;
-    this.#replay = replay;
+    this.#replay = replayBytes > 0 ? new BodyReplay(replayBytes) : undefined;
   }
 
+  /** Some of it was taken and not kept. */
   get isTouched(): boolean {
-    return this.#isAttached;
-  }
-
-  override _read(): void {
-    if (this.#isAttached) {
-      this.#source.resume();
-      return;
-    }
-    this.#isAttached = true;
-    for (const chunk of this.#replay?.chunks ?? []) this.push(chunk);
-    if (this.#source.readableEnded) {
-      this.push(null);
-      return;
-    }
-    this.#source
-      .on("data", this.#onData)
-      .on("end", this.#onEnd)
-      .on("error", this.#onBroken)
-      .on("close", this.#onBroken);
-    this.#source.resume();
+    return this.#isTaken && this.#replay?.isWhole !== true;
   }
 
   /**
-   * What the app does not want is read and dropped, so that the client can finish and read its answer. A body that was
-   * never begun, or that can be sent again, stays as it is: it may go elsewhere.
+   * Takes in what comes while nobody takes the body, as far as it can be sent again; behind that it waits unread, where Node may
+   * hold as much as makes `maxBytes` in all.
    */
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (this.#isAttached) {
-      this.#source.off("data", this.#onData).off("end", this.#onEnd).off("close", this.#onBroken);
-      if (this.#replay?.isWhole === true) this.#source.pause();
-      else this.#source.resume();
+  keep(maxBytes: number, keeper: BodyKeeper): void {
+    if (this.#replay === undefined || this.#isTaken || this.#keeper !== undefined) return;
+    this.#keeper = keeper;
+    this.#mayKeepBytes = maxBytes;
+    this.#hear();
+  }
+
+  /** The sink gets all of the body from its first byte; an earlier one gets nothing more. */
+  sendTo(sink: BodySink): void {
+    this.#keeper = undefined;
+    this.#sink = sink;
+    this.#isTaken = true;
+    let mayGoOn = true;
+    for (const chunk of this.#replay?.chunks ?? []) mayGoOn = sink.onBody(chunk);
+    if (this.#source.readableEnded) sink.onBodyEnd();
+    else this.#hear();
+    if (!mayGoOn) this.#source.pause();
+  }
+
+  /** The sink has room again. */
+  resume(): void {
+    if (this.#sink !== undefined) this.#source.resume();
+  }
+
+  /**
+   * The sink takes no more. The rest is read and dropped, so that the client can finish and read its answer; a body that can be
+   * sent again stays as it is: it may go elsewhere.
+   */
+  release(sink: BodySink): void {
+    if (this.#sink !== sink) return;
+    this.#sink = undefined;
+    if (this.#replay?.isWhole === true) this.#source.pause();
+    else this.#source.resume();
+  }
+
+  /** The answer is complete: what waited to be sent again, and what is still to come, is not wanted any more. */
+  drop(): void {
+    this.#replay?.drop();
+    if (this.#isTaken && this.#sink === undefined) this.#source.resume();
+  }
+
+  #hear(): void {
+    if (!this.#isHeard) {
+      this.#isHeard = true;
+      this.#source.on("data", this.#onData).on("end", this.#onEnd);
     }
-    callback(error);
+    this.#source.resume();
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#replay?.add(chunk);
-    if (!this.push(chunk)) this.#source.pause();
+    if (this.#sink !== undefined) {
+      this.#replay?.add(chunk);
+      if (!this.#sink.onBody(chunk)) this.#source.pause();
+    } else if (this.#keeper !== undefined) this.#keepChunk(chunk, this.#keeper);
   };
 
   readonly #onEnd = (): void => {
-    this.push(null);
+    this.#sink?.onBodyEnd();
   };
 
-  readonly #onBroken = (): void => {
-    if (!isComplete(this.#source)) this.destroy(new SluiceError("client-gone"));
-  };
-}
-
-/** A message that was received whole may be closed before all of it was read here. */
-function isComplete(source: Readable): boolean {
-  return source.readableEnded || ("complete" in source && source.complete === true);
+  #keepChunk(chunk: Buffer, keeper: BodyKeeper): void {
+    const isKept = this.#replay?.fits(chunk) === true;
+    if (isKept) this.#replay.add(chunk);
+    else {
+      this.#keeper = undefined;
+      this.#source.pause();
+      this.#source.unshift(chunk);
+    }
+    const bytes = isKept ? chunk.length : this.#mayKeepBytes;
+    this.#mayKeepBytes -= bytes;
+    keeper.onBodyKept(bytes);
+  }
 }

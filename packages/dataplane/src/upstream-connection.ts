@@ -107,6 +107,16 @@ export class UpstreamConnection implements ResponseConsumer {
     return this.#socket.write(chunk, "latin1");
   }
 
+  /** A piece of a chunked body with its framing (RFC 9112 §7.1), in one write. */
+  writeChunk(chunk: Uint8Array): boolean {
+    this.#socket.cork();
+    this.#socket.write(`${chunk.length.toString(16)}\r\n`, "latin1");
+    this.#socket.write(chunk);
+    const mayGoOn = this.#socket.write("\r\n", "latin1");
+    this.#socket.uncork();
+    return mayGoOn;
+  }
+
   /** The request is whole. */
   endRequest(): void {
     this.#isRequestSent = true;
