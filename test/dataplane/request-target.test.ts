@@ -43,15 +43,21 @@ describe("checkFraming", () => {
     [["Transfer-Encoding", "chunked", "Content-Length", "3"], "1.1", "bad-request"],
     [["Transfer-Encoding", "chunked"], "1.0", "bad-request"],
   ])("refuses %j over HTTP/%s", (rawHeaders, version, code) => {
-    expect(() => checkFraming(readRequestHead(rawHeaders, "trusted"), version)).toThrow(
-      expect.objectContaining({ code }),
-    );
+    const head = readRequestHead(["Host", "a", ...rawHeaders], "trusted");
+    expect(() => checkFraming(head, version)).toThrow(expect.objectContaining({ code }));
   });
 
   test.each([[["Transfer-Encoding", "Chunked"]], [["Content-Length", "3"]], [[]]])(
     "takes %j",
     (rawHeaders) => {
-      expect(() => checkFraming(readRequestHead(rawHeaders, "trusted"), "1.1")).not.toThrow();
+      const head = readRequestHead(["Host", "a", ...rawHeaders], "trusted");
+      expect(() => checkFraming(head, "1.1")).not.toThrow();
     },
   );
+
+  test("HTTP/1.1 says whom it is for; HTTP/1.0 and HTTP/2 need not", () => {
+    const head = readRequestHead([], "trusted");
+    expect(() => checkFraming(head, "1.1")).toThrow(expect.objectContaining({ code: "bad-request" }));
+    for (const version of ["1.0", "2.0"]) expect(() => checkFraming(head, version)).not.toThrow();
+  });
 });

@@ -118,7 +118,15 @@ describe("requests that are none, or that two servers could read differently", (
     ["an unknown method", `G@T / HTTP/1.1\r\n${host}\r\n`, /^HTTP\/1.1 400/],
     ["a method in lower case", `get / HTTP/1.1\r\n${host}\r\n`, /^HTTP\/1.1 400/],
     ["an unknown version", `GET / HTTP/1.2\r\n${host}\r\n`, /^HTTP\/1.1 (400|505)/],
-    ["HTTP/0.9", "GET /\r\n\r\n", /^HTTP\/1.1 400/],
+    ["HTTP/0.9", "GET /\r\n\r\n", /^HTTP\/1.1 505/],
+    ["HTTP/2 in HTTP/1's clothes", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", /^HTTP\/1.1 505/],
+    ["a fragment in the target", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", /^HTTP\/1.1 400/],
+    ["another expectation than 100", "GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", /^HTTP\/1.1 417/],
+    [
+      "an original host that is none",
+      "GET / HTTP/1.1\r\nHost: a\r\nK-Original-Host: b c\r\n\r\n",
+      /^HTTP\/1.1 400/,
+    ],
     [
       "chunked over HTTP/1.0",
       `POST / HTTP/1.0\r\n${host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,

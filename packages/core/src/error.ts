@@ -21,9 +21,21 @@ export const errorCatalogue = {
   "host-unknown": { status: 404, origin: "client", retry: "never", body: "no service has this host\n" },
   "client-timeout": { status: 408, origin: "client", retry: "never", body: "request not received in time\n" },
   "body-too-large": { status: 413, origin: "client", retry: "never", body: "request body too large\n" },
+  "expectation-failed": {
+    status: 417,
+    origin: "client",
+    retry: "never",
+    body: "only 100-continue can be expected\n",
+  },
   "headers-too-large": { status: 431, origin: "client", retry: "never", body: "request headers too large\n" },
   "client-gone": { status: 499, origin: "client", retry: "never", body: "" },
   internal: { status: 500, origin: "internal", retry: "never", body: "internal error\n" },
+  "version-unsupported": {
+    status: 505,
+    origin: "client",
+    retry: "never",
+    body: "unsupported HTTP version\n",
+  },
   "transfer-encoding-unsupported": {
     status: 501,
     origin: "client",

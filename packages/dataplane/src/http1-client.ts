@@ -54,7 +54,9 @@ export class Http1Client implements ClientSide {
     // HTTP/1.0 has no interim answers (RFC 9110 §15.2).
     if (this.request.httpVersionMinor === 0 || this.isHeadSent) return;
     try {
-      this.response.writeInformation(status, headers);
+      // Node closes the connection after an answer to an expectation that it did not see being met.
+      if (status === 100) this.response.writeContinue();
+      else this.response.writeInformation(status, headers);
     } catch {
       // What Node refuses to send in it is not worth the answer that is still to come.
     }
@@ -65,6 +67,8 @@ export class Http1Client implements ClientSide {
     // Persistence is what HTTP/1.1 means without a word; only HTTP/1.0 needs to be told.
     if (response.shouldKeepAlive && request.httpVersionMinor === 1) response.removeHeader("connection");
     if (statusMessage === undefined || statusMessage === "" || !reasonPattern.test(statusMessage)) {
+      // Node would keep the one of a head that it refused before.
+      response.statusMessage = "";
       response.writeHead(status, headers);
     } else response.writeHead(status, statusMessage, headers);
   }

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { SluiceError, errorCatalogue, type Clock, type ErrorCode } from "@sluice/core";
 import { BodyLinger } from "./body-linger.ts";
 import { answerError } from "./error-answer.ts";
+import { Http1Client } from "./http1-client.ts";
 import { createUpgradeClient } from "./upgrade-forward.ts";
 
 export interface Http1ServerOptions {
@@ -33,11 +34,15 @@ export function createHttp1Server(handler: Http1Handler, options: Http1ServerOpt
     // Requests without a body are done when their head is: Node need not set up a stream for them.
     optimizeEmptyRequests: true,
     shouldUpgradeCallback: isUpgrade,
+    // Whoever takes the request checks its host together with the rest of its head.
+    requireHostHeader: false,
   });
   // Node silently drops headers beyond a count; the bytes are limited already.
   server.maxHeadersCount = 0;
   const linger = new BodyLinger(options.clock);
   const accept = (request: IncomingMessage, response: ServerResponse): void => {
+    // Node's parser also lets 0.9 and 2.0 through, as if they were 1.1.
+    if (request.httpVersionMajor !== 1) return refuse(request, response, "version-unsupported");
     // Node has ended those that bring no body.
     if (!request.readableEnded) linger.watch(request, response);
     // Pipelined behind a request that is not answered yet: it waits for its turn, so that an app sees the requests of one
@@ -48,12 +53,19 @@ export function createHttp1Server(handler: Http1Handler, options: Http1ServerOpt
   server.on("request", accept);
   // The app answers the expectation, or `Http1Forward` does after a while.
   server.on("checkContinue", accept);
+  server.on("checkExpectation", (request, response) => refuse(request, response, "expectation-failed"));
   server.on("upgrade", (request, socket, early) => handler.handleUpgrade(request, socket, early));
   server.on("connect", (request, socket) => {
     answerError(createUpgradeClient(request, socket), new SluiceError("connect-unsupported"));
   });
   server.on("clientError", answerUnreadable);
   return server;
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, code: ErrorCode): void {
+  const client = new Http1Client(request, response);
+  client.closeAfterwards();
+  answerError(client, new SluiceError(code));
 }
 
 /**
@@ -78,6 +90,8 @@ const codesOfParser: Readonly<Record<string, ErrorCode>> = {
 
 /** What is no request gets a short answer where one can still be written, and the connection ends: nothing behind it can be trusted. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // More behind a request that said `Connection: close`: it is not read, and the request gets its answer (RFC 9112 §9.6).
+  if (error.code === "HPE_CLOSED_CONNECTION") return;
   if (!socket.writable || error.code === "ECONNRESET" || isAnswering(socket)) {
     socket.destroy(error);
     return;

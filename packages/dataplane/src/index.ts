@@ -16,7 +16,7 @@ export { Http2Pools } from "./http2-pools.ts";
 export { NodeHttp2Client } from "./node-http2-client.ts";
 export { readRequestHead, RequestHead, type ForwardedTrust, type HeaderTrust } from "./request-head.ts";
 export { RequestDeadlines, RequestLimits, type LimitDurations, type LimitKind } from "./request-limits.ts";
-export { checkFraming, toRequestTarget, type RequestTarget } from "./request-target.ts";
+export { checkFraming, checkHost, toRequestTarget, type RequestTarget } from "./request-target.ts";
 export { createUpgradeClient, UpgradeForward, type UpgradeObserver } from "./upgrade-forward.ts";
 export type { ResponseHead } from "./response-head.ts";
 export type { ConnectionUser, Target, UpstreamConnection } from "./upstream-connection.ts";

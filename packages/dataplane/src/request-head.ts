@@ -6,7 +6,7 @@ export type ForwardedTrust = "kept" | "replaced";
 
 /**
  * The head of a request, read once: what the services ask about, and the headers that go on. Values of a header that
- * came more than once are joined with commas (RFC 9110 §5.3).
+ * came more than once are joined with commas (RFC 9110 §5.3), unless it has one value by its nature.
  */
 export class RequestHead {
   /**
@@ -56,9 +56,12 @@ interface HeaderRule {
   readonly isInternal?: boolean;
   /** Tells for whom the sender forwards; removed where its word does not count. */
   readonly tellsOrigin?: boolean;
+  /** Has one value: of several lines the first counts, as in Go. */
+  readonly isSingle?: boolean;
 }
 
 const consumed = { isForwarded: false } as const;
+const internal = { isInternal: true, isSingle: true } as const;
 
 /** Every header that is not simply sent on. RFC 9110 §7.6.1 lists the hop-by-hop ones; the rest is Knative's (reference §1.4). */
 const rules = new Map<string, HeaderRule>([
@@ -82,18 +85,18 @@ const rules = new Map<string, HeaderRule>([
   ["x-b3-traceid", { isForwarded: true, field: "b3TraceId" }],
   ["forwarded", { ...consumed, field: "forwarded", tellsOrigin: true }],
   ["x-forwarded-for", { ...consumed, field: "forwardedFor", tellsOrigin: true }],
-  ["x-forwarded-host", { isForwarded: true, field: "forwardedHost", tellsOrigin: true }],
-  ["x-forwarded-proto", { isForwarded: true, field: "forwardedProto", tellsOrigin: true }],
-  ["k-original-host", { ...consumed, field: "originalHost", isInternal: true }],
-  ["knative-serving-revision", { ...consumed, field: "servingRevision", isInternal: true }],
-  ["knative-serving-namespace", { ...consumed, field: "servingNamespace", isInternal: true }],
-  ["knative-serving-tag", { isForwarded: true, field: "servingTag", isInternal: true }],
-  ["knative-serving-default-route", { isForwarded: true, field: "servingDefaultRoute", isInternal: true }],
-  ["k-proxy-request", { isForwarded: true, field: "proxyRequest", isInternal: true }],
-  ["k-network-probe", { isForwarded: true, field: "networkProbe", isInternal: true }],
-  ["k-network-hash", { isForwarded: true, field: "networkHash", isInternal: true }],
-  ["k-kubelet-probe", { isForwarded: true, field: "kubeletProbe", isInternal: true }],
-  ["k-passthrough-lb", { isForwarded: true, field: "passthroughLoadBalancing", isInternal: true }],
+  ["x-forwarded-host", { isForwarded: true, field: "forwardedHost", tellsOrigin: true, isSingle: true }],
+  ["x-forwarded-proto", { isForwarded: true, field: "forwardedProto", tellsOrigin: true, isSingle: true }],
+  ["k-original-host", { ...consumed, field: "originalHost", ...internal }],
+  ["knative-serving-revision", { ...consumed, field: "servingRevision", ...internal }],
+  ["knative-serving-namespace", { ...consumed, field: "servingNamespace", ...internal }],
+  ["knative-serving-tag", { isForwarded: true, field: "servingTag", ...internal }],
+  ["knative-serving-default-route", { isForwarded: true, field: "servingDefaultRoute", ...internal }],
+  ["k-proxy-request", { isForwarded: true, field: "proxyRequest", ...internal }],
+  ["k-network-probe", { isForwarded: true, field: "networkProbe", ...internal }],
+  ["k-network-hash", { isForwarded: true, field: "networkHash", ...internal }],
+  ["k-kubelet-probe", { isForwarded: true, field: "kubeletProbe", ...internal }],
+  ["k-passthrough-lb", { isForwarded: true, field: "passthroughLoadBalancing", ...internal }],
 ]);
 
 const internalPrefixes = ["sluice-", "knative-serving-"] as const;
@@ -129,7 +132,8 @@ export function readRequestHead(
     if (rule.tellsOrigin === true && forwarded === "replaced") continue;
     if (rule.field !== undefined) {
       const before = head[rule.field];
-      head[rule.field] = before === undefined ? value : `${before}, ${value}`;
+      if (before === undefined) head[rule.field] = value;
+      else if (rule.isSingle !== true) head[rule.field] = `${before}, ${value}`;
     }
     if (rule.isForwarded) endToEnd.push(name, value);
   }

@@ -33,7 +33,10 @@ export class RequestLimits {
   readonly #responseStart: DeadlineQueue<LimitKind> | undefined;
   readonly #idle: DeadlineQueue<LimitKind> | undefined;
 
+  readonly requestMs: number;
+
   constructor(durations: LimitDurations, clock: Clock) {
+    this.requestMs = durations.requestMs;
     this.#request = new DeadlineQueue("request", durations.requestMs, clock);
     if (durations.responseStartMs > 0) {
       this.#responseStart = new DeadlineQueue("response-start", durations.responseStartMs, clock);

@@ -20,7 +20,9 @@ export function toRequestTarget(url: string, head: RequestHead, authority?: stri
   if (authority !== undefined && authority.toLowerCase() !== host.toLowerCase()) {
     throw new SluiceError("bad-request", ":authority and Host differ");
   }
-  if (!hostPattern.test(host)) throw new SluiceError("bad-request", "malformed Host header");
+  checkHost(host);
+  // A fragment is the client's own business; servers that get one disagree on whether it belongs to the path.
+  if (url.includes("#")) throw new SluiceError("bad-request", "a fragment in the request target");
   if (url.startsWith("/") || url === "*") return { path: url, host };
   const absolute = absoluteForm.exec(url);
   const named = absolute?.[1] ?? "";
@@ -32,9 +34,20 @@ export function toRequestTarget(url: string, head: RequestHead, authority?: stri
   return { path: rest.startsWith("/") ? rest : `/${rest}`, host: named };
 }
 
-/** Throws for framing that only some servers understand alike: anything but a length, or `chunked` alone (RFC 9112 §6). */
+/** Throws `bad-request` for what is no host with perhaps a port. */
+export function checkHost(host: string): void {
+  if (!hostPattern.test(host)) throw new SluiceError("bad-request", "malformed Host header");
+}
+
+/**
+ * Throws for framing that only some servers understand alike: anything but a length, or `chunked` alone (RFC 9112 §6), and for
+ * a request that does not say whom it is for.
+ */
 export function checkFraming(head: RequestHead, httpVersion: string): void {
   if (httpVersion === "0.9") throw new SluiceError("bad-request", "HTTP/0.9");
+  if (httpVersion === "1.1" && head.host === undefined) {
+    throw new SluiceError("bad-request", "no Host header (RFC 9112 §3.2)");
+  }
   const coding = head.transferEncoding;
   if (coding === undefined) return;
   if (coding.toLowerCase() !== "chunked") {

@@ -13,6 +13,8 @@ export class ResponseHead {
   keepsAlive = true;
   /** What `Keep-Alive: timeout` says of it, in seconds; -1 when nothing. */
   keepAliveSeconds = -1;
+  /** The names that `Trailer` announces. */
+  trailer: string | undefined;
   /** `Sluice-Refused`: the sidecar behind says that its app saw nothing. */
   refused: string | undefined;
 }
@@ -67,7 +69,7 @@ export function readTrailerFields(text: string): string[] | undefined {
     const nameEnd = findNameEnd(text, start, end);
     const name = text.slice(start, nameEnd);
     const value = readValue(text, nameEnd + 1, end);
-    if (toSpecialName(name) === undefined && name.toLowerCase() !== "trailer") kept.push(name, value);
+    if (toSpecialName(name) === undefined) kept.push(name, value);
   }
   return kept.length === 0 ? undefined : kept;
 }
@@ -111,6 +113,7 @@ function isBlank(code: number): boolean {
  */
 const specialNames = [
   "te",
+  "trailer",
   "upgrade",
   "connection",
   "keep-alive",
@@ -138,7 +141,9 @@ function applySpecial(special: SpecialName, name: string, value: string, head: R
   } else if (special === "keep-alive") {
     const seconds = /(?:^|[,\s])timeout=(\d{1,9})/i.exec(value)?.[1];
     if (seconds !== undefined) head.keepAliveSeconds = Number(seconds);
-  } else if (special === "sluice-refused") head.refused = value;
+  } else if (special === "trailer")
+    head.trailer = head.trailer === undefined ? value : `${head.trailer}, ${value}`;
+  else if (special === "sluice-refused") head.refused = value;
 }
 
 /** One length, however often it is said (RFC 9110 §8.6). */
@@ -148,7 +153,8 @@ function applyLength(name: string, value: string, head: ResponseHead): void {
   if (head.contentLength === length) return;
   if (head.contentLength !== -1) throw invalid("two lengths");
   head.contentLength = length;
-  head.headers.push(name, value);
+  // An answer that has no body has no length to tell (RFC 9110 §8.6).
+  if (head.status !== 204) head.headers.push(name, value);
 }
 
 function isDigits(value: string): boolean {

@@ -126,6 +126,8 @@ export class ResponseParser implements ChunkConsumer {
       this.#state = "length";
       this.#remaining = contentLength;
     }
+    // Only a body in chunks can have trailers (RFC 9112 §7.1.2), so only there is their announcement worth passing on.
+    if (isChunked && !hasNoBody && head.trailer !== undefined) head.headers.push("Trailer", head.trailer);
     this.#consumer.onHead(head);
     if (hasNoBody && !this.#isStopped()) this.#complete(undefined, !hasMore);
   }

@@ -43,6 +43,7 @@ export class UpgradeForward implements Forwarding {
   #isSent = false;
   #isDone = false;
   #isClosing = false;
+  #offered = "";
 
   /** `honoursRefusal`: the target is a sidecar, whose `Sluice-Refused` means that the app saw nothing. */
   constructor(
@@ -70,6 +71,7 @@ export class UpgradeForward implements Forwarding {
       setHost: false,
     });
     this.#request = upstream;
+    this.#offered = protocol;
     upstream
       .on("socket", (socket) => socket.once("connect", () => (this.#isSent = true)))
       .on("upgrade", (response, socket, head) => this.#splice(response, socket, head))
@@ -108,8 +110,10 @@ export class UpgradeForward implements Forwarding {
   }
 
   #splice(response: IncomingMessage, appSocket: Duplex, appHead: Buffer): void {
-    if (this.#isDone) {
+    if (this.#isDone || !isOffered(response, this.#offered)) {
       appSocket.destroy();
+      const error = new SluiceError("upstream-invalid", "the app chose a protocol that was not offered");
+      this.#finish({ error, mayHaveReachedApp: true });
       return;
     }
     const socket = this.#socket;
@@ -184,6 +188,16 @@ export class UpgradeForward implements Forwarding {
   }
 }
 
+/** RFC 9110 §7.8: the app switches to one of the protocols that the client named. */
+function isOffered(response: IncomingMessage, offered: string): boolean {
+  const chosen = response.headers.upgrade?.trim().toLowerCase();
+  return response.statusCode === 101 && toProtocols(offered).some((protocol) => protocol === chosen);
+}
+
+function toProtocols(list: string): string[] {
+  return list.split(",").map((protocol) => protocol.trim().toLowerCase());
+}
+
 /** Where the frames of a WebSocket stand, one way and the other. */
 class TunnelFrames {
   readonly fromApp = new FrameTracker();
@@ -192,7 +206,6 @@ class TunnelFrames {
 
 /** A 101 with its own `Connection` and `Upgrade`, which are what it is about. */
 function toRawHead(response: IncomingMessage): string {
-  if (response.statusCode !== 101) throw new SluiceError("upstream-invalid", "an upgrade without status 101");
   const lines = [`HTTP/1.1 101 ${response.statusMessage ?? "Switching Protocols"}`];
   const headers = toUpgradeHeaders(response.rawHeaders);
   for (let index = 0; index < headers.length; index += 2) {

@@ -45,9 +45,8 @@ type JsonRecord = Readonly<Record<string, unknown>>;
 
 function toAppProbe(probe: JsonRecord, userPort: number): AppProbe {
   const timing = toTiming(probe);
-  if (probe["httpGet"] !== undefined)
-    return toHttpProbe(toRecord(probe["httpGet"], "httpGet"), userPort, timing);
-  if (probe["tcpSocket"] !== undefined) {
+  if (isGiven(probe["httpGet"])) return toHttpProbe(toRecord(probe["httpGet"], "httpGet"), userPort, timing);
+  if (isGiven(probe["tcpSocket"])) {
     const tcp = toRecord(probe["tcpSocket"], "tcpSocket");
     return {
       kind: "tcp",
@@ -56,7 +55,7 @@ function toAppProbe(probe: JsonRecord, userPort: number): AppProbe {
       timing,
     };
   }
-  if (probe["grpc"] !== undefined) {
+  if (isGiven(probe["grpc"])) {
     const grpc = toRecord(probe["grpc"], "grpc");
     return {
       kind: "grpc",
@@ -65,8 +64,13 @@ function toAppProbe(probe: JsonRecord, userPort: number): AppProbe {
       timing,
     };
   }
-  const why = probe["exec"] === undefined ? "no probe found" : "exec probe not supported";
+  const why = isGiven(probe["exec"]) ? "exec probe not supported" : "no probe found";
   return { kind: "impossible", why, timing };
+}
+
+/** Kubernetes' clients may write a field that is not set as null. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 function toHttpProbe(http: JsonRecord, userPort: number, timing: ProbeTiming): AppProbe {

@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { statContentType } from "@sluice/core";
 import { answerText, findLoopbackFault, isLoopback, type Registry } from "@sluice/kit";
 import type { Drainer } from "./drainer.ts";
@@ -7,12 +13,18 @@ import type { StatReporter } from "./stat-reporter.ts";
 /** Answers one path of a control port; undefined leaves it to the 404. */
 type Handle = (request: IncomingMessage, response: ServerResponse, path: string) => void;
 
-const limits = { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16 * 1024 };
+/** Idle connections are the scraper's business: one that asks now and then must not find its connection gone. */
+const limits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 0,
+  maxHeaderSize: 16 * 1024,
+};
 
 /** Where autoscalers read the stat: nothing but `/metrics`, and always protobuf, whatever they accept. */
 export function createStatsListener(stats: StatReporter): Server {
   return createControlListener((_request, response, path) => {
-    if (path !== "/metrics") return answerText(response, 404, "404 page not found\n");
+    if (path !== "/metrics") return answerFault(response, 404, "404 page not found");
     const body = stats.encoded;
     response.writeHead(200, ["Content-Type", statContentType, "Content-Length", String(body.length)]);
     response.end(body);
@@ -22,13 +34,13 @@ export function createStatsListener(stats: StatReporter): Server {
 /** Where Prometheus reads. */
 export function createMetricsListener(registry: Registry): Server {
   return createControlListener((request, response, path) => {
-    if (path !== "/metrics") return answerText(response, 404, "404 page not found\n");
+    if (path !== "/metrics") return answerFault(response, 404, "404 page not found");
     if (request.method !== "GET" && request.method !== "HEAD") {
-      return answerText(response, 405, "Method Not Allowed\n", { allow: "GET, HEAD" });
+      return answerFault(response, 405, "Method Not Allowed", { allow: "GET, HEAD" });
     }
     registry.metrics().then(
       (text) => answerText(response, 200, text, { "content-type": registry.contentType }),
-      () => answerText(response, 500, "internal error\n"),
+      () => answerFault(response, 500, "internal error"),
     );
   });
 }
@@ -40,7 +52,7 @@ export function createMetricsListener(registry: Registry): Server {
  */
 export function createAdminListener(drainer: Drainer, scheduleReset: () => void): Server {
   return createControlListener((_request, response, path) => {
-    if (path !== "/wait-for-drain") return answerText(response, 404, "404 page not found\n");
+    if (path !== "/wait-for-drain") return answerFault(response, 404, "404 page not found");
     scheduleReset();
     void drainer.drain().then(() => response.writeHead(200, ["Content-Length", "0"]).end());
   });
@@ -48,14 +60,26 @@ export function createAdminListener(drainer: Drainer, scheduleReset: () => void)
 
 function createControlListener(handle: Handle): Server {
   const server = createServer(limits, (request, response) => {
+    // What HTTP/1.1 means without a word.
+    if (request.httpVersionMinor === 1) response.removeHeader("connection");
     const bound = server.address();
     // Bound to loopback, a web page could reach the port through its visitor's browser.
     const fault =
       bound !== null && typeof bound !== "string" && isLoopback(bound.address)
         ? findLoopbackFault(request.headers, bound.address, bound.port)
         : undefined;
-    if (fault !== undefined) answerText(response, 403, `refused: ${fault}\n`);
+    if (fault !== undefined) answerFault(response, 403, `refused: ${fault}`);
     else handle(request, response, (request.url ?? "/").split("?")[0] ?? "/");
   });
   return server;
+}
+
+/** As Go's `http.Error` writes it. */
+function answerFault(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: OutgoingHttpHeaders = {},
+): void {
+  answerText(response, status, `${text}\n`, { "x-content-type-options": "nosniff", ...headers });
 }

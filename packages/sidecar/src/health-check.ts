@@ -49,7 +49,7 @@ export function decideHealthAnswer(
 /** What a health check hears once the app was asked. */
 export function toReadinessAnswer(isReady: boolean): HealthAnswer {
   return isReady
-    ? { status: 200, body: probeTargets.queue, headers: [] }
+    ? { status: 200, body: probeTargets.queue, headers: ["Content-Type", "text/plain; charset=utf-8"] }
     : { status: 503, body: "", headers: [] };
 }
 

@@ -74,6 +74,7 @@ export class InProcessSidecar {
         clock,
       ),
       stats: this.#stats,
+      appAuthority: "localhost",
       gate:
         containerConcurrency > 0
           ? new Gate({

@@ -2,6 +2,7 @@ import { headerNames, probeTargets, SluiceError, type Clock } from "@sluice/core
 import {
   answerError,
   checkFraming,
+  checkHost,
   readRequestHead,
   toRequestTarget,
   type ClientSide,
@@ -57,6 +58,8 @@ export interface PipelineParts {
   readonly prober: ReadinessProber;
   readonly limits: RequestLimits;
   readonly stats: StatReporter;
+  /** Address and port of the app: what it is called by a client that names no host. */
+  readonly appAuthority: string;
   /** Absent without a concurrency limit: then nothing waits and nothing is refused. */
   readonly gate: Gate | undefined;
   readonly recorders: readonly ExchangeRecorder[];
@@ -105,7 +108,7 @@ export class Pipeline implements ExchangeContext {
           hasBody: arrival.hasBody ?? head.hasBody,
           method: arrival.method,
           path: target.path,
-          host: head.originalHost ?? target.host,
+          host: this.#toHost(head, target.host),
           peerAddress: arrival.peerAddress,
           protocol: `HTTP/${arrival.httpVersion}`,
           startedMs: this.#parts.clock.monotonic(),
@@ -117,6 +120,8 @@ export class Pipeline implements ExchangeContext {
       client.listen(exchange);
       this.#begin(exchange);
     } catch (error) {
+      // What could be misread may be followed by more of it.
+      client.closeAfterwards();
       answerError(client, toSluiceError(error));
     }
   }
@@ -149,6 +154,13 @@ export class Pipeline implements ExchangeContext {
     });
   }
 
+  /** The host that the client asked for, however many proxies are in between. Throws `bad-request`. */
+  #toHost({ originalHost = "" }: RequestHead, host: string): string {
+    if (originalHost === "") return host === "" ? this.#parts.appAuthority : host;
+    checkHost(originalHost);
+    return originalHost;
+  }
+
   #begin(exchange: Exchange): void {
     const { gate, limits, stats, recorders } = this.#parts;
     this.#inFlight++;
@@ -158,6 +170,8 @@ export class Pipeline implements ExchangeContext {
     if (isBypass(exchange)) return exchange.onAdmitted();
     // 7. Counted before the gate: waiting requests are load too.
     stats.requests.requestIn(exchange.startedMs, exchange.isProxied);
+    // No time at all is over before the app could be asked.
+    if (limits.requestMs === 0) return exchange.onDeadline();
     if (gate === undefined) return exchange.onAdmitted();
     // 8. Through the gate now or later, and on to the app (exchange.ts); beyond the queue's depth 503 at once.
     for (const recorder of recorders) recorder.onQueued(gate.inFlight);

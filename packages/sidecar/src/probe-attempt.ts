@@ -59,7 +59,7 @@ function getStatus(
         "kube-probe//",
         "Connection",
         "close",
-        ...withoutHost(headers),
+        ...withoutFixed(headers),
       ],
       signal,
       agent: false as const,
@@ -83,12 +83,12 @@ function getStatus(
   });
 }
 
-/** A `Host` among the probe's headers has no effect in Knative. */
-function withoutHost(headers: readonly string[]): string[] {
+/** `Host` and `User-Agent` among the probe's headers have no effect in Knative. */
+function withoutFixed(headers: readonly string[]): string[] {
   const kept: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] ?? "";
-    if (name.toLowerCase() !== "host") kept.push(name, headers[index + 1] ?? "");
+    if (!/^(?:host|user-agent)$/i.test(name)) kept.push(name, headers[index + 1] ?? "");
   }
   return kept;
 }

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import type { Server as NetServer } from "node:net";
 import { systemClock, type Clock } from "@sluice/core";
-import { Gate, RequestLimits, shareWithHttp2 } from "@sluice/dataplane";
+import { Gate, RequestLimits, shareWithHttp2, toAuthority } from "@sluice/dataplane";
 import { listen, type Logger, type Running } from "@sluice/kit";
 import { AppForwarder } from "./app-forwarder.ts";
 import { parseAppProbes } from "./app-probe.ts";
@@ -50,6 +50,7 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
     prober: createReadiness(settings, clock, log),
     limits: createLimits(settings, clock),
     stats,
+    appAuthority: toAuthority({ address: settings.appAddress, port: settings.userPort }),
     gate: createGate(settings),
     recorders: [metrics, createRequestLog(settings)].filter((recorder) => recorder !== undefined),
   });
