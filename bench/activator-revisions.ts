@@ -1,11 +1,11 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { feedObjectSchema, systemClock, toFeedKey, type FeedObject, type ObjectKey } from "@sluice/core";
+import { systemClock, toFeedKey, type FeedObject, type ObjectKey } from "@sluice/core";
 import { createMetrics } from "@sluice/kit";
-import * as v from "valibot";
 import { ActiveRevision } from "../packages/activator/src/active-revision.ts";
 import { FeedView } from "../packages/activator/src/feed-view.ts";
 import { HoldBudget } from "../packages/activator/src/hold-budget.ts";
+import { LimitsBook } from "../packages/activator/src/limits-book.ts";
 import { PodProber } from "../packages/activator/src/pod-prober.ts";
 import { RevisionBook } from "../packages/activator/src/revision-book.ts";
 import { ActivatorMetrics } from "../packages/activator/src/revision-metrics.ts";
@@ -13,65 +13,12 @@ import { RouteTable } from "../packages/activator/src/route-table.ts";
 import type { Bench } from "./harness/bench.ts";
 import { median } from "./harness/median.ts";
 import type { Table } from "./harness/table.ts";
+import { toFleetHost, toFleetObjects, toFleetPod } from "./subjects/fleet-objects.ts";
 
 const revisionCount = 10_000;
 const receivingCount = 1000;
 const lookups = 1_000_000;
 const changes = 2000;
-
-const at = "2026-11-23T10:00:00.000Z";
-
-/** As a platform publishes them: parsed from their line and checked by the schema, so that no text is shared. */
-function toObjects(index: number): FeedObject[] {
-  const name = `service-${index}`;
-  const objects = [
-    {
-      kind: "revision",
-      namespace: "default",
-      name: `${name}-00001`,
-      service: name,
-      containerConcurrency: 10,
-      protocol: "http1",
-      timeouts: { request: 300, responseStart: 0, idle: 0 },
-      annotations: { "autoscaling.knative.dev/target": "10" },
-      readiness: { probe: "tcp", hasStartupProbe: false },
-      reachable: true,
-      createdAt: at,
-      applied: { replicas: 0, mode: "proxy", modeSince: at, decidedAt: at, scaledAt: at },
-    },
-    {
-      kind: "service",
-      namespace: "default",
-      name,
-      hosts: [
-        { host: toHost(index), visibility: "public" },
-        { host: `${name}.default.localhost`, visibility: "public" },
-        { host: `${name}.default.svc.cluster.local`, visibility: "cluster" },
-      ],
-      traffic: [{ revision: `${name}-00001`, percent: 100 }],
-      annotations: {},
-    },
-  ];
-  return objects.map((object) => v.parse(feedObjectSchema, JSON.parse(JSON.stringify(object))));
-}
-
-function toHost(index: number): string {
-  return `service-${index}.default.example.com`;
-}
-
-function toPod(index: number, turn: number): FeedObject {
-  return v.parse(feedObjectSchema, {
-    kind: "pod",
-    namespace: "default",
-    revision: `service-${index}-00001`,
-    name: `service-${index}-00001-a`,
-    address: "127.0.0.1",
-    ports: { main: 20_000 + turn, stats: 1, metrics: 1, admin: 1 },
-    ready: true,
-    terminating: false,
-    startedAt: at,
-  });
-}
 
 /** The activator's tables without its sockets; probes succeed at once. */
 function build() {
@@ -84,6 +31,7 @@ function build() {
     timeoutMs: 300,
     intervalMs: 200,
   });
+  const limits = new LimitsBook(systemClock);
   const revisions = new RevisionBook({
     onGone: () => undefined,
     findRevision(key: ObjectKey) {
@@ -96,6 +44,7 @@ function build() {
         clock: systemClock,
         random: Math.random,
         prober,
+        limits,
         metrics: metrics.forRevision(revision.namespace, revision.name),
         onPodGone: () => undefined,
       }),
@@ -110,7 +59,7 @@ type Tables = ReturnType<typeof build>;
 function fill(count: number): Tables {
   const tables = build();
   for (let index = 0; index < count; index++) {
-    for (const object of toObjects(index)) tables.objects.set(toFeedKey(object), object);
+    for (const object of toFleetObjects(index)) tables.objects.set(toFeedKey(object), object);
   }
   tables.view.onSnapshot(tables.objects, new Map());
   return tables;
@@ -118,7 +67,7 @@ function fill(count: number): Tables {
 
 /** Nanoseconds from a host to the revision's throttler, over `receiving` hosts in no order. */
 function measureRouting({ routes, revisions }: Tables, receiving: number): number {
-  const hosts = Array.from({ length: 65_536 }, (_, index) => toHost((index * 7919) % receiving));
+  const hosts = Array.from({ length: 65_536 }, (_, index) => toFleetHost((index * 7919) % receiving));
   let found = 0;
   const pass = (): number => {
     const startMs = performance.now();
@@ -138,7 +87,7 @@ function measureRouting({ routes, revisions }: Tables, receiving: number): numbe
 function measureChanges(tables: Tables): number[] {
   const durations: number[] = [];
   for (let turn = 0; turn < changes; turn++) {
-    const pod = toPod((turn * 7919) % revisionCount, turn);
+    const pod = toFleetPod((turn * 7919) % revisionCount, "127.0.0.1", 20_000 + turn);
     const startMs = performance.now();
     tables.view.onPut(toFeedKey(pod), pod, undefined);
     durations.push(performance.now() - startMs);
@@ -167,8 +116,9 @@ export const bench: Bench = {
     const many = fill(revisionCount);
     const bytesPerRevision = (usedBytes() - before) / revisionCount;
     const one = fill(1);
-    one.view.onPut("pod", toPod(0, 0), undefined);
-    for (let index = 0; index < receivingCount; index++) many.view.onPut("pod", toPod(index, 0), undefined);
+    one.view.onPut("pod", toFleetPod(0, "127.0.0.1", 20_000), undefined);
+    for (let index = 0; index < receivingCount; index++)
+      many.view.onPut("pod", toFleetPod(index, "127.0.0.1", 20_000), undefined);
     const alone = measureRouting(one, 1);
     const amongMany = measureRouting(many, receivingCount);
     const durations = measureChanges(many);

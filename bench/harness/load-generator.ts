@@ -39,7 +39,7 @@ export function findLoadGenerator(): LoadGenerator {
 const graceMs = 15_000;
 
 /** Prints one line that can be parsed: wrk's own report rounds. */
-const wrkReport = `
+export const wrkReport = `
 done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format("\\nRESULT %d %d %d %d %d\\n", summary.requests, summary.duration,
@@ -56,7 +56,11 @@ async function runWrk(wrk: string, load: Load): Promise<LoadResult> {
   writeFileSync(script, body + wrkReport);
   const host = load.host === undefined ? [] : ["-H", `Host: ${load.host}`];
   const args = ["-t1", `-c${load.connections}`, `-d${load.seconds}s`, "-s", script, ...host, load.url];
-  const output = await runToEnd(wrk, args, load.seconds);
+  return parseWrkReport(await runToEnd(wrk, args, load.seconds));
+}
+
+/** Throws when `wrkReport` was not part of the script, or wrk did not get so far. */
+export function parseWrkReport(output: string): LoadResult {
   const figures = /^RESULT (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(output)?.slice(1).map(Number);
   if (figures === undefined) throw new Error(`wrk said nothing that can be read:\n${output}`);
   const [requests = 0, durationUs = 0, p50Us = 0, p99Us = 0, failures = 0] = figures;

@@ -1,9 +1,15 @@
 import type { ObjectKey, RevisionStat } from "@sluice/core";
 import { describe, expect, test } from "vitest";
-import { ConcurrencyReporter } from "../../packages/activator/src/concurrency-reporter.ts";
+import {
+  ConcurrencyReporter,
+  type CountedRevision,
+} from "../../packages/activator/src/concurrency-reporter.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-const key: ObjectKey = "default/hello-00001";
+function makeRevision(key: ObjectKey): CountedRevision {
+  return { key, counted: undefined };
+}
+
 const startSeconds = Date.UTC(2026, 10, 23, 10) / 1000;
 
 /** A reporter whose connections are flags, and everything that it wrote. */
@@ -30,18 +36,18 @@ function build(
   const values = () =>
     written.map(({ stat: { stat } }) => [stat.averageConcurrentRequests, stat.requestCount]);
   const stamps = () => written.map(({ stat: { stat } }) => stat.timestamp - startSeconds);
-  return { clock, reporter, open, written, values, stamps };
+  return { clock, reporter, open, written, values, stamps, hello: makeRevision("default/hello-00001") };
 }
 
 describe("the sequences that Knative's reporter gives", () => {
   test("two short requests one after the other", () => {
-    const { clock, reporter, values } = build();
-    reporter.requestIn(key, false);
+    const { clock, reporter, values, hello } = build();
+    reporter.requestIn(hello, false);
     clock.advance(1);
-    reporter.requestOut(key);
-    reporter.requestIn(key, false);
+    reporter.requestOut(hello);
+    reporter.requestIn(hello, false);
     clock.advance(1);
-    reporter.requestOut(key);
+    reporter.requestOut(hello);
     reporter.report(startSeconds);
     expect(values()).toEqual([
       [1, 1],
@@ -50,9 +56,9 @@ describe("the sequences that Knative's reporter gives", () => {
   });
 
   test("two that stay: the first report leaves out the one that was announced", () => {
-    const { clock, reporter, values } = build();
-    reporter.requestIn(key, false);
-    reporter.requestIn(key, false);
+    const { clock, reporter, values, hello } = build();
+    reporter.requestIn(hello, false);
+    reporter.requestIn(hello, false);
     clock.advance(1);
     reporter.report(startSeconds);
     clock.advance(1);
@@ -65,16 +71,16 @@ describe("the sequences that Knative's reporter gives", () => {
   });
 
   test("a second of nothing is reported and forgets the revision, so that the next request is announced again", () => {
-    const { clock, reporter, values } = build();
-    reporter.requestIn(key, false);
+    const { clock, reporter, values, hello } = build();
+    reporter.requestIn(hello, false);
     clock.advance(1);
-    reporter.requestOut(key);
+    reporter.requestOut(hello);
     reporter.report(startSeconds);
     clock.advance(1);
     reporter.report(startSeconds + 1);
     expect(reporter.size).toBe(0);
     clock.advance(1);
-    reporter.requestIn(key, false);
+    reporter.requestIn(hello, false);
     expect(values()).toEqual([
       [1, 1],
       [0, 0],
@@ -84,13 +90,13 @@ describe("the sequences that Knative's reporter gives", () => {
   });
 
   test("a report at the time of the last event adds nothing", () => {
-    const { clock, reporter, values } = build();
-    reporter.requestIn(key, false);
-    reporter.requestIn(key, false);
+    const { clock, reporter, values, hello } = build();
+    reporter.requestIn(hello, false);
+    reporter.requestIn(hello, false);
     clock.advance(1);
-    reporter.requestOut(key);
+    reporter.requestOut(hello);
     clock.advance(1);
-    reporter.requestOut(key);
+    reporter.requestOut(hello);
     reporter.report(startSeconds);
     expect(values()).toEqual([
       [1, 1],
@@ -101,8 +107,8 @@ describe("the sequences that Knative's reporter gives", () => {
 
 describe("without an open connection", () => {
   test("nothing was announced, so the first report leaves nothing out", () => {
-    const { clock, reporter, open, values } = build({ isOpen: false });
-    reporter.requestIn(key, true);
+    const { clock, reporter, open, values, hello } = build({ isOpen: false });
+    reporter.requestIn(hello, true);
     clock.advance(500);
     open.add("aggregator-0");
     reporter.report(startSeconds);
@@ -110,15 +116,15 @@ describe("without an open connection", () => {
   });
 
   test("counting goes on, and the next report carries what was missed", () => {
-    const { clock, reporter, open, values } = build();
-    reporter.requestIn(key, false);
+    const { clock, reporter, open, values, hello } = build();
+    reporter.requestIn(hello, false);
     clock.advance(1000);
     reporter.report(startSeconds);
     open.clear();
     for (let second = 1; second <= 3; second++) {
-      reporter.requestIn(key, false);
+      reporter.requestIn(hello, false);
       clock.advance(1000);
-      reporter.requestOut(key);
+      reporter.requestOut(hello);
       reporter.report(startSeconds + second);
     }
     open.add("aggregator-0");
@@ -131,10 +137,10 @@ describe("without an open connection", () => {
   });
 
   test("a revision whose requests all ended meanwhile is still reported before it is forgotten", () => {
-    const { clock, reporter, open, values } = build({ isOpen: false });
-    reporter.requestIn(key, false);
+    const { clock, reporter, open, values, hello } = build({ isOpen: false });
+    reporter.requestIn(hello, false);
     clock.advance(400);
-    reporter.requestOut(key);
+    reporter.requestOut(hello);
     clock.advance(600);
     reporter.report(startSeconds);
     expect(reporter.size).toBe(1);
@@ -144,12 +150,13 @@ describe("without an open connection", () => {
   });
 
   test("when it opens, revisions with anything in flight are told at once, others not", () => {
-    const { clock, reporter, open, written, values } = build({ isOpen: false, held: 2 });
-    reporter.requestIn(key, true);
-    reporter.requestIn(key, true);
-    reporter.requestIn("default/done", true);
+    const { clock, reporter, open, written, values, hello } = build({ isOpen: false, held: 2 });
+    reporter.requestIn(hello, true);
+    reporter.requestIn(hello, true);
+    const done = makeRevision("default/done");
+    reporter.requestIn(done, true);
     clock.advance(300);
-    reporter.requestOut("default/done");
+    reporter.requestOut(done);
     open.add("aggregator-0");
     reporter.resend("aggregator-0");
     expect(values()).toEqual([[2, 2]]);
@@ -159,8 +166,8 @@ describe("without an open connection", () => {
 
 describe("one stat for each second", () => {
   test("a report of the second in which a new connection was told everything is skipped and made up for", () => {
-    const { clock, reporter, values, stamps } = build();
-    reporter.requestIn(key, false);
+    const { clock, reporter, values, stamps, hello } = build();
+    reporter.requestIn(hello, false);
     clock.advance(500);
     reporter.report(startSeconds);
     clock.advance(700);
@@ -178,8 +185,8 @@ describe("one stat for each second", () => {
   });
 
   test("a connection that comes back within a second of the last report speaks for the next second", () => {
-    const { clock, reporter, stamps } = build();
-    reporter.requestIn(key, false);
+    const { clock, reporter, stamps, hello } = build();
+    reporter.requestIn(hello, false);
     clock.advance(500);
     reporter.report(startSeconds);
     clock.advance(100);
@@ -190,8 +197,8 @@ describe("one stat for each second", () => {
   });
 
   test("a wall clock that was set back does not silence it", () => {
-    const { clock, reporter, stamps } = build();
-    reporter.requestIn(key, false);
+    const { clock, reporter, stamps, hello } = build();
+    reporter.requestIn(hello, false);
     clock.advance(500);
     reporter.report(startSeconds);
     clock.jump(-3_600_000);
@@ -205,8 +212,8 @@ test("each revision's stats go to the aggregator that owns it", () => {
   const owners: Record<string, string> = { "default/a": "aggregator-0", "default/b": "aggregator-1" };
   const { clock, reporter, open, written } = build({ owners: (key) => owners[key] });
   open.add("aggregator-1");
-  reporter.requestIn("default/a", false);
-  reporter.requestIn("default/b", false);
+  reporter.requestIn(makeRevision("default/a"), false);
+  reporter.requestIn(makeRevision("default/b"), false);
   clock.advance(1000);
   reporter.report(startSeconds);
   expect(written.map(({ owner, stat }) => `${owner} ${stat.namespace}/${stat.name}`)).toEqual([

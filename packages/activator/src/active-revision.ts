@@ -1,7 +1,9 @@
 import type { Clock, ObjectKey, Pod, Revision } from "@sluice/core";
-import { RequestLimits } from "@sluice/dataplane";
+import type { RequestLimits } from "@sluice/dataplane";
 import type { Milestones } from "./cold-start.ts";
+import type { Counted, CountedRevision } from "./concurrency-reporter.ts";
 import { decideQuarantine } from "./failover.ts";
+import type { LimitsBook } from "./limits-book.ts";
 import type { PodProber, ProbeTarget } from "./pod-prober.ts";
 import { isWanted, type PodTracker } from "./pod-tracker.ts";
 import type { RevisionMetrics } from "./revision-metrics.ts";
@@ -11,6 +13,7 @@ export interface ActiveRevisionOptions extends Omit<ThrottlerOptions, "onWaiting
   readonly clock: Clock;
   readonly prober: PodProber;
   readonly metrics: RevisionMetrics;
+  readonly limits: LimitsBook;
   /** The pod's address will not be used again. */
   readonly onPodGone: (pod: Pod) => void;
 }
@@ -19,11 +22,12 @@ export interface ActiveRevisionOptions extends Omit<ThrottlerOptions, "onWaiting
  * A revision that has pods or requests: its throttler, its time limits, and how its newest pod came to be. One that has
  * neither is only an object of the feed.
  */
-export class ActiveRevision implements ProbeTarget {
+export class ActiveRevision implements ProbeTarget, CountedRevision {
   readonly key: ObjectKey;
   readonly throttler: RevisionThrottler;
   readonly metrics: RevisionMetrics;
   readonly milestones: Milestones = {};
+  counted: Counted | undefined;
   readonly #options: ActiveRevisionOptions;
   #revision: Revision;
   #limits: RequestLimits;
@@ -33,7 +37,7 @@ export class ActiveRevision implements ProbeTarget {
     this.metrics = options.metrics;
     this.#options = options;
     this.#revision = revision;
-    this.#limits = createLimits(revision, options.clock);
+    this.#limits = options.limits.find(revision.timeouts);
     this.throttler = new RevisionThrottler(revision.containerConcurrency, {
       ...options,
       onWaiting: () => this.#hurry(),
@@ -53,11 +57,8 @@ export class ActiveRevision implements ProbeTarget {
 
   /** Requests that have begun keep the time limits that they began with. */
   setRevision(revision: Revision): void {
-    const before = this.#revision.timeouts;
     this.#revision = revision;
-    const { request, responseStart, idle } = revision.timeouts;
-    if (before.request !== request || before.responseStart !== responseStart || before.idle !== idle)
-      this.#limits = createLimits(revision, this.#options.clock);
+    this.#limits = this.#options.limits.find(revision.timeouts);
     this.throttler.setContainerConcurrency(revision.containerConcurrency);
     this.throttler.setFailure(revision.failure);
     this.#noteApplied(revision);
@@ -124,12 +125,4 @@ export class ActiveRevision implements ProbeTarget {
     if (applied.decidedAt !== undefined) this.milestones.decidedAt = Date.parse(applied.decidedAt);
     if (applied.scaledAt !== undefined) this.milestones.scaledAt = Date.parse(applied.scaledAt);
   }
-}
-
-function createLimits(revision: Revision, clock: Clock): RequestLimits {
-  const { request, responseStart, idle } = revision.timeouts;
-  return new RequestLimits(
-    { requestMs: request * 1000, responseStartMs: responseStart * 1000, idleMs: idle * 1000 },
-    clock,
-  );
 }

@@ -18,7 +18,8 @@ export interface ReporterOptions {
   readonly countHeld: (key: ObjectKey) => number;
 }
 
-interface Entry {
+/** What is counted for one revision. */
+export interface Counted {
   readonly namespace: string;
   readonly name: string;
   readonly stats: RequestStats;
@@ -26,6 +27,14 @@ interface Entry {
   isAnnounced: boolean;
   /** The wall-clock second of the newest stat that was written. */
   lastStamp: number;
+  /** Nothing was inside for a second, and the aggregator knows: the next request begins anew. */
+  isForgotten: boolean;
+}
+
+/** A revision that has requests. It keeps what is counted for it at hand, which spares each request a look-up or two. */
+export interface CountedRevision {
+  readonly key: ObjectKey;
+  counted: Counted | undefined;
 }
 
 /** Beyond this the wall clock was set back, and stamps follow it. */
@@ -41,7 +50,7 @@ const maxStampLead = 2;
  */
 export class ConcurrencyReporter {
   readonly #options: ReporterOptions;
-  readonly #entries = new Map<ObjectKey, Entry>();
+  readonly #entries = new Map<ObjectKey, Counted>();
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -52,19 +61,18 @@ export class ConcurrencyReporter {
   }
 
   /** `isHeld`: no pod can take it now, which the immediate message then says. */
-  requestIn(key: ObjectKey, isHeld: boolean): void {
+  requestIn(revision: CountedRevision, isHeld: boolean): void {
     const nowMs = this.#options.clock.monotonic();
-    let entry = this.#entries.get(key);
-    if (entry === undefined) {
-      entry = createEntry(key, nowMs);
-      this.#entries.set(key, entry);
-      entry.isAnnounced = this.#announce(key, entry, isHeld ? 1 : 0);
+    let { counted } = revision;
+    if (counted === undefined || counted.isForgotten) {
+      counted = this.#entries.get(revision.key) ?? this.#begin(revision.key, nowMs, isHeld);
+      revision.counted = counted;
     }
-    entry.stats.requestIn(nowMs, false);
+    counted.stats.requestIn(nowMs, false);
   }
 
-  requestOut(key: ObjectKey): void {
-    this.#entries.get(key)?.stats.requestOut(this.#options.clock.monotonic(), false);
+  requestOut({ counted }: CountedRevision): void {
+    counted?.stats.requestOut(this.#options.clock.monotonic(), false);
   }
 
   /** The report of each second; `stampSeconds` is the wall-clock second that it stands for. */
@@ -98,7 +106,14 @@ export class ConcurrencyReporter {
     if (batch.length > 0) this.#options.sink.write(owner, batch);
   }
 
-  #announce(key: ObjectKey, entry: Entry, held: number): boolean {
+  #begin(key: ObjectKey, nowMs: number, isHeld: boolean): Counted {
+    const counted = createCounted(key, nowMs);
+    this.#entries.set(key, counted);
+    counted.isAnnounced = this.#announce(key, counted, isHeld ? 1 : 0);
+    return counted;
+  }
+
+  #announce(key: ObjectKey, entry: Counted, held: number): boolean {
     const { sink } = this.#options;
     const owner = sink.findOwner(key);
     if (owner === undefined) return false;
@@ -106,12 +121,15 @@ export class ConcurrencyReporter {
     return sink.write(owner, [this.#toStat(key, entry, measured, held)]);
   }
 
-  #measure(key: ObjectKey, entry: Entry, stamp: number, nowMs: number): RevisionStat {
+  #measure(key: ObjectKey, entry: Counted, stamp: number, nowMs: number): RevisionStat {
     const { averageConcurrency, requestCount } = entry.stats.report(nowMs);
     const announced = entry.isAnnounced ? 1 : 0;
     entry.isAnnounced = false;
     entry.lastStamp = stamp;
-    if (averageConcurrency === 0 && entry.stats.concurrency === 0) this.#entries.delete(key);
+    if (averageConcurrency === 0 && entry.stats.concurrency === 0) {
+      entry.isForgotten = true;
+      this.#entries.delete(key);
+    }
     return this.#toStat(key, entry, {
       concurrency: Math.max(0, averageConcurrency - announced),
       requestCount: requestCount - announced,
@@ -121,7 +139,7 @@ export class ConcurrencyReporter {
 
   #toStat(
     key: ObjectKey,
-    entry: Entry,
+    entry: Counted,
     measured: { concurrency: number; requestCount: number; stamp: number },
     held = this.#options.countHeld(key),
   ): RevisionStat {
@@ -138,11 +156,11 @@ export class ConcurrencyReporter {
     return { namespace: entry.namespace, name: entry.name, stat };
   }
 
-  #isDue(entry: Entry, stamp: number): boolean {
+  #isDue(entry: Counted, stamp: number): boolean {
     return stamp > entry.lastStamp || this.#isSetBack(entry);
   }
 
-  #isSetBack(entry: Entry): boolean {
+  #isSetBack(entry: Counted): boolean {
     return entry.lastStamp > this.#nowSeconds() + maxStampLead;
   }
 
@@ -151,7 +169,7 @@ export class ConcurrencyReporter {
   }
 }
 
-function createEntry(key: ObjectKey, nowMs: number): Entry {
+function createCounted(key: ObjectKey, nowMs: number): Counted {
   const slash = key.indexOf("/");
   return {
     namespace: key.slice(0, slash),
@@ -159,6 +177,7 @@ function createEntry(key: ObjectKey, nowMs: number): Entry {
     stats: new RequestStats(nowMs),
     isAnnounced: false,
     lastStamp: 0,
+    isForgotten: false,
   };
 }
 

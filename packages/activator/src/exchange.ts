@@ -119,7 +119,7 @@ export class Exchange
   begin(): void {
     const { active, client } = this;
     this.#context.onBegin(this);
-    this.#context.reporter.requestIn(active.key, active.throttler.healthyPods === 0);
+    this.#context.reporter.requestIn(active, active.throttler.healthyPods === 0);
     client.listen(this);
     this.#limits = active.limits;
     this.#deadlines = active.limits.start(this);
@@ -289,7 +289,7 @@ export class Exchange
     this.#state = "over";
     if (this.#deadlines !== undefined) this.#limits?.stop(this.#deadlines);
     if (this.#holdDeadline !== undefined) this.#context.holdLimit?.cancel(this.#holdDeadline);
-    this.#context.reporter.requestOut(this.active.key);
+    this.#context.reporter.requestOut(this.active);
     this.active.metrics.countRequest(status, this.#context.clock.monotonic() - this.#arrivedMs);
     this.#leavePod();
     this.#context.onOver(this);

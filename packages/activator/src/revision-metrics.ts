@@ -1,5 +1,14 @@
 import type { ObjectKey } from "@sluice/core";
-import { Counter, Histogram, LabelBound, type Registry } from "@sluice/kit";
+import {
+  Counter,
+  CounterFamily,
+  Histogram,
+  HistogramFamily,
+  LabelBound,
+  type CounterSeries,
+  type HistogramSeries,
+  type Registry,
+} from "@sluice/kit";
 import type { ColdStartPhase, PhaseDurations } from "./cold-start.ts";
 import type { HoldBound } from "./hold-budget.ts";
 
@@ -7,47 +16,53 @@ const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 
 const phaseBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 const revisionLabels = ["namespace", "revision"] as const;
+type RevisionLabel = (typeof revisionLabels)[number];
 
 /** Whose a series is; `other` for all revisions beyond the bound. */
-export type RevisionLabels = Readonly<Record<(typeof revisionLabels)[number], string>>;
+export type RevisionLabels = Readonly<Record<RevisionLabel, string>>;
 
-interface Handles {
-  readonly requests: Counter.Internal[];
-}
-
-/** One revision's series. The ones that every request touches are looked up once and kept. */
+/** One revision's series. Those that requests touch are kept at hand, and made when there is something to count. */
 export class RevisionMetrics {
   readonly labels: RevisionLabels;
   readonly #all: ActivatorMetrics;
-  readonly #byClass: Handles["requests"] = [];
-  readonly #duration: Histogram.Internal<"namespace" | "revision">;
-  readonly #hold: Histogram.Internal<"namespace" | "revision">;
+  readonly #requests = new Map<number, CounterSeries<RevisionLabel | "code">>();
+  #duration: HistogramSeries<RevisionLabel> | undefined;
+  #hold: HistogramSeries<RevisionLabel> | undefined;
+  /** The status of the last request, which most often is the next one's, too. */
+  #lastStatus = 0;
+  #lastRequests: CounterSeries | undefined;
   /** The values of the labels under which something was counted, so that all of it can be removed. */
-  readonly #codes = new Set<string>();
   readonly #bounds = new Set<HoldBound>();
   readonly #reasons = new Set<string>();
 
   constructor(all: ActivatorMetrics, labels: RevisionLabels) {
     this.labels = labels;
     this.#all = all;
-    this.#duration = all.duration.labels(labels);
-    this.#hold = all.hold.labels(labels);
   }
 
   countRequest(status: number, durationMs: number): void {
-    const key = status >= 100 && status < 600 ? status : 0;
-    let counter = this.#byClass[key];
-    if (counter === undefined) {
-      const code = String(status);
-      this.#codes.add(code);
-      counter = this.#all.requests.labels({ ...this.labels, code });
-      this.#byClass[key] = counter;
-    }
-    counter.inc();
+    const requests =
+      status === this.#lastStatus && this.#lastRequests !== undefined
+        ? this.#lastRequests
+        : this.#findRequests(status);
+    requests.value++;
+    this.#duration ??= this.#all.duration.add(this.labels);
     this.#duration.observe(durationMs / 1000);
   }
 
+  #findRequests(status: number): CounterSeries {
+    let series = this.#requests.get(status);
+    if (series === undefined) {
+      series = this.#all.requests.add({ ...this.labels, code: String(status) });
+      this.#requests.set(status, series);
+    }
+    this.#lastStatus = status;
+    this.#lastRequests = series;
+    return series;
+  }
+
   observeHold(heldMs: number): void {
+    this.#hold ??= this.#all.hold.add(this.labels);
     this.#hold.observe(heldMs / 1000);
   }
 
@@ -72,19 +87,19 @@ export class RevisionMetrics {
   /** Takes every series of the revision out of the registry. */
   remove(): void {
     const { requests, duration, hold, rejections, retries } = this.#all;
-    for (const code of this.#codes) requests.remove({ ...this.labels, code });
+    for (const series of this.#requests.values()) requests.delete(series);
+    if (this.#duration !== undefined) duration.delete(this.#duration);
+    if (this.#hold !== undefined) hold.delete(this.#hold);
     for (const bound of this.#bounds) rejections.remove({ ...this.labels, bound });
     for (const reason of this.#reasons) retries.remove({ ...this.labels, reason });
-    duration.remove(this.labels);
-    hold.remove(this.labels);
   }
 }
 
 /** Every series of the activator that is about requests. Gauges over live state are added by the service. */
 export class ActivatorMetrics {
-  readonly requests: Counter<"namespace" | "revision" | "code">;
-  readonly duration: Histogram<"namespace" | "revision">;
-  readonly hold: Histogram<"namespace" | "revision">;
+  readonly requests: CounterFamily<RevisionLabel | "code">;
+  readonly duration: HistogramFamily<RevisionLabel>;
+  readonly hold: HistogramFamily<RevisionLabel>;
   readonly phases: Histogram<"phase">;
   readonly rejections: Counter<"namespace" | "revision" | "bound">;
   readonly retries: Counter<"namespace" | "revision" | "reason">;
@@ -95,25 +110,22 @@ export class ActivatorMetrics {
   constructor(registry: Registry, maxRevisions: number) {
     const registers = [registry];
     this.#bound = new LabelBound(maxRevisions);
-    this.requests = new Counter({
+    this.requests = new CounterFamily({
       name: "sluice_activator_requests_total",
       help: "Requests that ended, by the status that the client got; 499 is a client that left.",
-      labelNames: [...revisionLabels, "code"],
-      registers,
+      registry,
     });
-    this.duration = new Histogram({
+    this.duration = new HistogramFamily({
       name: "sluice_activator_request_duration_seconds",
       help: "From the request's arrival to its last byte, waiting included.",
-      labelNames: revisionLabels,
       buckets: durationBuckets,
-      registers,
+      registry,
     });
-    this.hold = new Histogram({
+    this.hold = new HistogramFamily({
       name: "sluice_activator_hold_seconds",
       help: "How long requests that had to wait for a pod waited.",
-      labelNames: revisionLabels,
       buckets: durationBuckets,
-      registers,
+      registry,
     });
     this.phases = new Histogram({
       name: "sluice_activator_cold_start_phase_seconds",

@@ -10,8 +10,21 @@ interface RoutedService {
 
 type Host = Service["hosts"][number];
 
+/** A host with a tag, or for the cluster only. Of the others the service itself says all there is. */
+class SpecialClaim {
+  readonly routed: RoutedService;
+  readonly host: Host;
+
+  constructor(routed: RoutedService, host: Host) {
+    this.routed = routed;
+    this.host = host;
+  }
+}
+
+type Claim = RoutedService | SpecialClaim;
+
 /** Almost always one service has a host. */
-type Claims = RoutedService | RoutedService[];
+type Claims = Claim | Claim[];
 
 /**
  * Hosts to revisions, changed one service at a time so that a change costs the same with ten services or ten thousand.
@@ -35,9 +48,10 @@ export class RouteTable {
     this.delete(feedKey);
     const routed: RoutedService = { service, split: undefined };
     this.#services.set(feedKey, routed);
-    for (const { host } of service.hosts) {
-      if (host.startsWith("*")) this.#wildcards++;
-      this.#addClaim(host, routed);
+    for (const host of service.hosts) {
+      if (host.host.startsWith("*")) this.#wildcards++;
+      const isSpecial = host.tag !== undefined || host.visibility !== "public";
+      this.#addClaim(host.host, isSpecial ? new SpecialClaim(routed, host) : routed);
     }
   }
 
@@ -76,9 +90,9 @@ export class RouteTable {
   #choose(pattern: string, isInternal: boolean): ObjectKey | undefined {
     const claims = this.#claims.get(pattern);
     if (claims === undefined) return undefined;
-    if (!Array.isArray(claims)) return this.#match(claims, pattern, isInternal);
-    for (const routed of claims) {
-      const match = this.#match(routed, pattern, isInternal);
+    if (!Array.isArray(claims)) return this.#match(claims, isInternal);
+    for (const claim of claims) {
+      const match = this.#match(claim, isInternal);
       if (match !== undefined) return match;
     }
     return undefined;
@@ -109,10 +123,10 @@ export class RouteTable {
     return undefined;
   }
 
-  #match(routed: RoutedService, pattern: string, isInternal: boolean): ObjectKey | undefined {
-    const host = findHost(routed.service.hosts, pattern);
-    if (host === undefined || (host.visibility !== "public" && !isInternal)) return undefined;
-    return this.#lead(routed, host.tag);
+  #match(claim: Claim, isInternal: boolean): ObjectKey | undefined {
+    if (!(claim instanceof SpecialClaim)) return this.#lead(claim, undefined);
+    const { routed, host } = claim;
+    return host.visibility === "public" || isInternal ? this.#lead(routed, host.tag) : undefined;
   }
 
   #lead(routed: RoutedService, tag: string | undefined): ObjectKey | undefined {
@@ -124,30 +138,32 @@ export class RouteTable {
     return routed.split;
   }
 
-  #addClaim(host: string, routed: RoutedService): void {
+  #addClaim(host: string, claim: Claim): void {
     const present = this.#claims.get(host);
     if (present === undefined) {
-      this.#claims.set(host, routed);
+      this.#claims.set(host, claim);
       return;
     }
-    const claims = [...(Array.isArray(present) ? present : [present]), routed];
+    const claims = [...(Array.isArray(present) ? present : [present]), claim];
     this.#claims.set(
       host,
-      claims.toSorted((one, other) => (toKey(one.service) < toKey(other.service) ? -1 : 1)),
+      claims.toSorted((one, other) => (toServiceKey(one) < toServiceKey(other) ? -1 : 1)),
     );
   }
 
   #removeClaim(host: string, routed: RoutedService): void {
     const present = this.#claims.get(host);
-    const rest = (Array.isArray(present) ? present : [present]).filter((claim) => claim !== routed);
+    const rest = (Array.isArray(present) ? present : [present]).filter((claim) => toRouted(claim) !== routed);
     const [only] = rest;
     if (only === undefined) this.#claims.delete(host);
     else this.#claims.set(host, rest.length === 1 ? only : rest.filter((claim) => claim !== undefined));
   }
 }
 
-/** A service has a handful of hosts: looking through them costs less than an object for each would. */
-function findHost(hosts: readonly Host[], pattern: string): Host | undefined {
-  for (const host of hosts) if (host.host === pattern) return host;
-  return undefined;
+function toRouted(claim: Claim | undefined): RoutedService | undefined {
+  return claim instanceof SpecialClaim ? claim.routed : claim;
+}
+
+function toServiceKey(claim: Claim): ObjectKey {
+  return toKey((claim instanceof SpecialClaim ? claim.routed : claim).service);
 }

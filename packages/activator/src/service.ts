@@ -20,6 +20,7 @@ import { Drain } from "./drain.ts";
 import { FeedView } from "./feed-view.ts";
 import { Gateway, TlsGateway, type Listening } from "./gateway.ts";
 import { HoldBudget } from "./hold-budget.ts";
+import { LimitsBook } from "./limits-book.ts";
 import { addConnectionGauge, addRevisionGauges } from "./live-gauges.ts";
 import { Pipeline, type PipelineContext } from "./pipeline.ts";
 import { createPodProbe } from "./pod-probe.ts";
@@ -85,6 +86,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     timeoutMs: settings.probeTimeoutMs,
     intervalMs: settings.probeIntervalMs,
   });
+  const limits = new LimitsBook(clock);
   const revisions = new RevisionBook({
     findRevision(key) {
       const object = feed.objects.get(`revision/${key}`);
@@ -96,6 +98,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
         clock,
         random,
         prober,
+        limits,
         metrics: metrics.forRevision(revision.namespace, revision.name),
         onPodGone({ address, ports }) {
           pools.drop({ address, port: ports.main });

@@ -5,6 +5,7 @@ export { Backoff, decideBackoffMs, type BackoffLimits } from "./backoff.ts";
 export { createTokenFile, hasToken, readToken, type TokenSource } from "./bearer-token.ts";
 export { CertificateFolder, toClientTls, toServerTrust, type ServerTrust } from "./certificate-folder.ts";
 export { FeedFile, type FeedFileOptions } from "./feed-file.ts";
+export { CounterFamily, CounterSeries, HistogramFamily, HistogramSeries } from "./hot-series.ts";
 export { LabelBound, otherLabel } from "./label-bound.ts";
 export {
   runStartStages,
