@@ -41,17 +41,27 @@ const requiredHttp: Plugin = {
 
 /**
  * Of the official Kubernetes client the scaler uses the credentials alone. Nothing of it does anything by being loaded, which it
- * does not say itself; said here, the models of every kind and version are left out: 20 MiB in each scaler.
+ * does not say itself; said here of what its two indexes name, the models of every kind and version are left out: 20 MiB in each
+ * scaler.
  */
 const usedPartOfClient: Plugin = {
   name: "used-part-of-client",
   setup(bundler) {
-    bundler.onResolve({ filter: /./ }, async ({ path, importer, kind, resolveDir, pluginData }) => {
-      const isOfClient = /^@kubernetes\/client-node$/.test(path) || /\/client-node\/dist\//.test(importer);
-      if (!isOfClient || pluginData === usedPartOfClient) return undefined;
-      const found = await bundler.resolve(path, { importer, kind, resolveDir, pluginData: usedPartOfClient });
-      return { ...found, sideEffects: false };
-    });
+    const index = /\/client-node\/dist\/(?:gen\/)?index\.js$/;
+    bundler.onResolve(
+      { filter: /^\.\/|^@kubernetes\/client-node$/ },
+      async ({ path, importer, kind, resolveDir, pluginData }) => {
+        const isNamed = path.startsWith("@") || index.test(importer);
+        if (!isNamed || pluginData === usedPartOfClient) return undefined;
+        const found = await bundler.resolve(path, {
+          importer,
+          kind,
+          resolveDir,
+          pluginData: usedPartOfClient,
+        });
+        return { ...found, sideEffects: false };
+      },
+    );
   },
 };
 

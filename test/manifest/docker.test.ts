@@ -1,34 +1,16 @@
-import { spawnSync } from "node:child_process";
+import { validate, ValidationSeverity } from "dockerfile-utils";
+import { build } from "esbuild";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, matchesGlob } from "node:path";
 import { parse } from "yaml";
 import { describe, expect, test } from "vitest";
+import { toBundleOptions } from "../../scripts/bundle-options.ts";
+import { dockerfileLines, dockerfileText, readStages, type Stage } from "../support/image-folder.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const dockerfile = join(root, "docker", "Dockerfile");
-const lines = readFileSync(dockerfile, "utf8")
-  .replaceAll("\\\n", " ")
-  .split("\n")
-  .map((line) => line.trim())
-  .filter((line) => line !== "" && !line.startsWith("#"));
-
-interface Stage {
-  name: string;
-  from: string;
-  instructions: { word: string; rest: string }[];
-}
-
-function readStages(): Stage[] {
-  const stages: Stage[] = [];
-  for (const line of lines) {
-    const [word = "", ...rest] = line.split(/\s+/);
-    const from = /^FROM (\S+) AS (\S+)$/.exec(line);
-    if (from !== null) stages.push({ name: from[2] ?? "", from: from[1] ?? "", instructions: [] });
-    else stages.at(-1)?.instructions.push({ word, rest: rest.join(" ") });
-  }
-  return stages;
-}
-
+const lines = dockerfileLines;
 const stages = readStages();
 const services = ["sidecar", "activator", "aggregator", "scaler"];
 
@@ -41,6 +23,22 @@ function find(name: string): Stage {
 const hadolint = spawnSync("hadolint", ["--version"]).status === 0;
 
 describe("docker/Dockerfile", () => {
+  test("is understood by Docker's language tools without a finding", () => {
+    const { ERROR } = ValidationSeverity;
+    const findings = validate(dockerfileText, {
+      deprecatedMaintainer: ERROR,
+      directiveCasing: ERROR,
+      emptyContinuationLine: ERROR,
+      instructionCasing: ERROR,
+      instructionCmdMultiple: ERROR,
+      instructionEntrypointMultiple: ERROR,
+      instructionHealthcheckMultiple: ERROR,
+      instructionJSONInSingleQuotes: ERROR,
+      instructionWorkdirRelative: ERROR,
+    });
+    expect(findings.map(({ message, range }) => [range.start.line + 1, message])).toEqual([]);
+  });
+
   test("passes hadolint where it is installed, and our own checks everywhere", () => {
     const run = hadolint
       ? spawnSync("hadolint", [dockerfile], { encoding: "utf8" })
@@ -70,6 +68,36 @@ describe("docker/Dockerfile", () => {
     }
     const all = find("sluice").instructions.find(({ word }) => word === "COPY")?.rest ?? "";
     for (const name of services) expect(all).toContain(`/src/dist/${name}.mjs`);
+  });
+
+  test("is built from files that the context has: all that the bundles are made of, and what installs it", async () => {
+    const ignored = readFileSync(`${dockerfile}.dockerignore`, "utf8").trim().split("\n");
+    const bundled = await Promise.all(
+      services.map(async (name) => {
+        const { metafile } = await build({ ...toBundleOptions(name), write: false });
+        return Object.keys(metafile?.inputs ?? {});
+      }),
+    );
+    const sources = bundled
+      .flat()
+      .filter((file) => !/node_modules\/|^required-http:|^pool-of-undici:/.test(file));
+    const installing = ["package.json", "package-lock.json", ".npmrc", "scripts/bundle.ts"];
+    const packages = services.map((name) => `packages/${name}/package.json`);
+    const needed = new Set([...sources, ...installing, ...packages]);
+    expect(sources.length).toBeGreaterThan(100);
+    const kept = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+      cwd: root,
+      encoding: "utf8",
+    }).split("\n");
+    expect([...needed].filter((file) => !kept.includes(file))).toEqual([]);
+    const isIgnored = (file: string): boolean =>
+      ignored.some((pattern) => matchesGlob(file, pattern) || matchesGlob(file, `${pattern}/**`));
+    expect([...needed].filter(isIgnored)).toEqual([]);
+    expect(
+      ["test/manifest/docker.test.ts", "node_modules/a/b.js", "packages/a/node_modules/b.js"].every(
+        isIgnored,
+      ),
+    ).toBe(true);
   });
 
   test("runs without root and without a shell, and every command is a file that was copied", () => {

@@ -1,8 +1,8 @@
 import * as models from "@kubernetes/client-node";
 
 /**
- * Checks objects against Kubernetes' own OpenAPI description without a cluster, by two packages that are generated from
- * it: `kubernetes-models` has the JSON schemas (types, required fields, patterns), the client's models have every field
+ * Checks objects against Kubernetes' own OpenAPI description, and that of the custom kinds that we use, without a cluster, by
+ * packages that are generated from it: `kubernetes-models` has the JSON schemas (types, required fields, patterns), the client's models have every field
  * name, which finds what is misspelt.
  */
 interface FieldType {
@@ -40,9 +40,21 @@ function findUnknown(value: unknown, type: string, path: string): string[] {
   });
 }
 
+/** Kinds that Kubernetes itself does not have, and who has their schemas. */
+const customSchemas: Readonly<Record<string, string>> = {
+  "gateway.networking.k8s.io": "@kubernetes-models/gateway-api",
+  "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
+  "cert-manager.io": "@kubernetes-models/cert-manager",
+};
+
+function toGroup(object: Record<string, unknown>): string {
+  const [group = "", version] = String(object["apiVersion"]).split("/");
+  return version === undefined ? "" : group;
+}
+
 async function findSchemaFaults(object: Record<string, unknown>): Promise<string[]> {
-  const specifier = ["kubernetes-models", String(object["apiVersion"])].join("/");
-  const loaded: unknown = await import(specifier);
+  const schemas = customSchemas[toGroup(object)] ?? "kubernetes-models";
+  const loaded: unknown = await import([schemas, String(object["apiVersion"])].join("/"));
   const Model: unknown = isObject(loaded) ? loaded[String(object["kind"])] : undefined;
   if (typeof Model !== "function")
     return [`no schema for ${String(object["apiVersion"])} ${String(object["kind"])}`];
@@ -54,19 +66,18 @@ async function findSchemaFaults(object: Record<string, unknown>): Promise<string
   }
 }
 
-/** Kinds that Kubernetes itself does not have: Gateway API and the Prometheus operator. */
-const customGroups = ["gateway.networking.k8s.io", "monitoring.coreos.com", "kustomize.config.k8s.io"];
-
-export function isCustom(object: Record<string, unknown>): boolean {
-  return customGroups.some((group) => String(object["apiVersion"]).startsWith(`${group}/`));
+/** Field names that the client's model of this kind does not have; it has none of custom kinds. */
+function findUnknownFields(object: Record<string, unknown>): string[] {
+  if (toGroup(object) in customSchemas) return [];
+  const version = String(object["apiVersion"]).split("/").at(-1) ?? "";
+  const type = `${version.charAt(0).toUpperCase()}${version.slice(1)}${String(object["kind"])}`;
+  return fieldsOf(type) === undefined ? [`no model ${type}`] : findUnknown(object, type, "");
 }
 
-/** What is wrong with an object by Kubernetes' schema; empty when nothing is. */
+/** What is wrong with an object by its schema; empty when nothing is. */
 export async function findKubernetesFaults(object: Record<string, unknown>): Promise<string[]> {
-  const version = String(object["apiVersion"]).split("/").at(-1) ?? "";
-  const kind = String(object["kind"]);
-  const type = `${version.charAt(0).toUpperCase()}${version.slice(1)}${kind}`;
-  const name = `${kind} ${isObject(object["metadata"]) ? String(object["metadata"]["name"]) : "?"}`;
-  const known = fieldsOf(type) === undefined ? [`no model ${type}`] : findUnknown(object, type, "");
-  return [...known, ...(await findSchemaFaults(object))].map((fault) => `${name}: ${fault}`);
+  const metadata = isObject(object["metadata"]) ? object["metadata"] : {};
+  const name = `${String(object["kind"])} ${String(metadata["name"])}`;
+  const faults = [...findUnknownFields(object), ...(await findSchemaFaults(object))];
+  return faults.map((fault) => `${name}: ${fault}`);
 }
