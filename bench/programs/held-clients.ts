@@ -1,12 +1,17 @@
 /**
- * Opens many connections with one request each, says how many were written, and at the end how each was answered.
- * usage: held-clients.ts PORT COUNT HOST
+ * Opens many connections with one HTTP/1.1 request each, then many HTTP/2 streams on few connections, numbered from 0 on in the
+ * path; says how many were written, and at the end how each was answered.
+ * usage: held-clients.ts PORT CONNECTIONS STREAMS HOST
  */
+import { connect as connectHttp2, type ClientHttp2Session } from "node:http2";
 import { connect } from "node:net";
 
-const [port = 0, count = 0] = process.argv.slice(2, 4).map(Number);
-const host = process.argv[4] ?? "";
+const [port = 0, connections = 0, streams = 0] = process.argv.slice(2, 5).map(Number);
+const host = process.argv[5] ?? "";
+const count = connections + streams;
+const streamsPerConnection = 100;
 const statuses = new Map<string, number>();
+const sessions: ClientHttp2Session[] = [];
 let written = 0;
 let ended = 0;
 
@@ -16,12 +21,19 @@ function say(fields: Readonly<Record<string, unknown>>): void {
 
 function finish(status: string): void {
   statuses.set(status, (statuses.get(status) ?? 0) + 1);
-  if (++ended === count) say({ statuses: Object.fromEntries(statuses), endedAtMs: Date.now() });
+  if (++ended < count) return;
+  say({ statuses: Object.fromEntries(statuses), endedAtMs: Date.now() });
+  for (const session of sessions) session.destroy();
+}
+
+function wrote(): void {
+  if (++written === connections) openStreams();
+  if (written === count) say({ written });
 }
 
 /** In order, and no more at once than a listener's backlog takes. */
 function open(index: number): void {
-  if (index >= count) return;
+  if (index >= connections) return;
   // Several source addresses: one has fewer ports than there are clients.
   const localAddress = `127.0.0.${2 + (index % 8)}`;
   const socket = connect({ port, host: "127.0.0.1", localAddress });
@@ -34,7 +46,7 @@ function open(index: number): void {
   };
   socket.once("connect", () => {
     socket.write(`GET /${index} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => {
-      if (++written === count) say({ written });
+      wrote();
       open(index + width);
     });
   });
@@ -43,5 +55,21 @@ function open(index: number): void {
   socket.once("close", () => end("closed"));
 }
 
+function openStreams(): void {
+  let session: ClientHttp2Session | undefined;
+  for (let index = connections; index < count; index++) {
+    if ((index - connections) % streamsPerConnection === 0) {
+      session = connectHttp2(`http://127.0.0.1:${port}`);
+      session.on("error", (error) => process.stderr.write(`${error.message}\n`));
+      sessions.push(session);
+    }
+    const stream = session?.request({ ":path": `/${index}`, ":authority": host });
+    stream?.once("ready", wrote);
+    stream?.once("response", (headers) => finish(String(headers[":status"])));
+    stream?.once("error", (error) => finish(error.message));
+    stream?.resume();
+  }
+}
+
 const width = 64;
-for (let index = 0; index < Math.min(width, count); index++) open(index);
+for (let index = 0; index < Math.min(width, connections); index++) open(index);

@@ -51,6 +51,52 @@ describe("bounds of what is held", () => {
   });
 });
 
+describe("what was held is released in the order in which it came", () => {
+  async function holdInOrder(harness: Harness, count: number): Promise<Promise<{ status: number }>[]> {
+    const replies: Promise<{ status: number }>[] = [];
+    for (let index = 0; index < count; index++) {
+      replies.push(harness.call({ path: `/${index}` }));
+      await harness.untilHeld(index + 1);
+    }
+    return replies;
+  }
+
+  const numberOf = ({ url }: { url?: string | undefined }): number => Number(url?.slice(1));
+
+  test("exactly, to a pod that runs one request at a time", async () => {
+    await using harness = await Harness.start({
+      objects: [makeRevision({ containerConcurrency: 1 }), makeService()],
+    });
+    const replies = await holdInOrder(harness, 50);
+    const pod = await harness.addPod();
+    await Promise.all(replies);
+    expect(pod.requests.map(numberOf)).toEqual(Array.from({ length: 50 }, (_, index) => index));
+  });
+
+  test("to three pods of two: whoever has a free slot gets the one that came first", async () => {
+    await using harness = await Harness.start({
+      objects: [makeRevision({ containerConcurrency: 2 }), makeService()],
+    });
+    const replies = await holdInOrder(harness, 30);
+    const arrived: number[] = [];
+    const finish: (() => void)[] = [];
+    for (const name of ["a", "b", "c"])
+      await harness.addPod(name, (request, response) => {
+        arrived.push(numberOf(request));
+        finish.push(() => response.end("ok"));
+      });
+    // One request ends at a time, so that nothing but the policy decides who is next.
+    for (let ended = 0; ended < 30; ended++) {
+      const running = Math.min(30, ended + 6);
+      while (arrived.length < running) await new Promise((resolve) => setImmediate(resolve));
+      finish[ended]?.();
+    }
+    await Promise.all(replies);
+    expect(arrived.slice(0, 6).toSorted((one, other) => one - other)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(arrived.slice(6)).toEqual(Array.from({ length: 24 }, (_, index) => index + 6));
+  });
+});
+
 describe("a revision that cannot start", () => {
   test("is not waited for: whoever is held and whoever comes gets the platform's reason", async () => {
     await using harness = await Harness.start();

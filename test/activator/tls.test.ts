@@ -4,6 +4,7 @@ import { request as httpsRequest } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 import { createLogger } from "@sluice/kit";
 import { describe, expect, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
 import { CertificateStore } from "../../packages/activator/src/certificate-store.ts";
 import { MountedCertificate } from "../support/certificate.ts";
 import { Harness } from "./support/activator-harness.ts";
@@ -61,6 +62,20 @@ describe("the gateway over TLS", () => {
     expect(JSON.parse(text)).toMatchObject({
       headers: { "x-forwarded-proto": "https", "k-original-host": host },
     });
+  });
+
+  test("carries WebSockets", async () => {
+    using certificate = new MountedCertificate(host);
+    await using harness = await startWith(certificate);
+    const pod = await harness.addPod();
+    const server = new WebSocketServer({ server: pod.server });
+    server.on("connection", (socket) => socket.on("message", (data) => socket.send(data)));
+    const url = `wss://127.0.0.1:${harness.activator.tlsPort}/`;
+    const client = new WebSocket(url, { headers: { host }, rejectUnauthorized: false });
+    await once(client, "open");
+    client.send("hello");
+    expect(String((await once(client, "message"))[0])).toBe("hello");
+    client.terminate();
   });
 
   test("serves HTTP/2 where ALPN agrees on it", async () => {
