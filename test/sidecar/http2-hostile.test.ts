@@ -68,13 +68,13 @@ function open(list: readonly Field[] = [], stream = 1): Buffer {
 describe("a head that no request may have never reaches the app, and others on its connection go on", () => {
   const malformed = "reset 1";
   test.each<[string, readonly Field[], string]>([
-    ["Connection", [...good, ["connection", "keep-alive"]], malformed],
-    ["Proxy-Connection", [...good, ["proxy-connection", "keep-alive"]], malformed],
-    ["Transfer-Encoding", [...good, ["transfer-encoding", "chunked"]], malformed],
-    ["Keep-Alive", [...good, ["keep-alive", "1"]], malformed],
-    ["Upgrade", [...good, ["upgrade", "websocket"]], malformed],
-    ["TE other than trailers", [...good, ["te", "gzip"]], malformed],
-    ["TE with more than trailers", [...good, ["te", "trailers, gzip"]], malformed],
+    ["Connection", [...good, ["connection", "keep-alive"]], "status 400"],
+    ["Proxy-Connection", [...good, ["proxy-connection", "keep-alive"]], "status 400"],
+    ["Transfer-Encoding", [...good, ["transfer-encoding", "chunked"]], "status 400"],
+    ["Keep-Alive", [...good, ["keep-alive", "1"]], "status 400"],
+    ["Upgrade", [...good, ["upgrade", "websocket"]], "status 400"],
+    ["TE other than trailers", [...good, ["te", "gzip"]], "status 400"],
+    ["TE with more than trailers", [...good, ["te", "trailers, gzip"]], "status 400"],
     ["a name in upper case", [...good, ["X-Upper", "1"]], malformed],
     ["an empty name", [...good, ["", "1"]], malformed],
     ["a blank in a name", [...good, ["x a", "1"]], malformed],
@@ -105,7 +105,9 @@ describe("a head that no request may have never reaches the app, and others on i
     ["an empty path", [method, scheme, [":path", ""], authority], malformed],
     ["a blank in the path", [method, scheme, [":path", "/a b"], authority], malformed],
     ["a line break in the path", [method, scheme, [":path", "/a\r\nx: y"], authority], malformed],
-    ["a path that is none", [method, scheme, [":path", "bad"], authority], "status 400"],
+    ["a path that is none", [method, scheme, [":path", "bad"], authority], malformed],
+    ["an address for a path", [method, scheme, [":path", "http://b/x"], authority], malformed],
+    ["a star for a path", [method, scheme, [":path", "*"], authority], malformed],
     ["a blank in the method", [[":method", "GET /x"], scheme, path, authority], malformed],
     ["a line break in the method", [[":method", "GET\r\nx: y"], scheme, path, authority], malformed],
     ["another scheme", [method, [":scheme", "ftp"], path, authority], malformed],
@@ -531,7 +533,7 @@ describe("floods", () => {
     await flood(client, 2000, (round) => open([], 2 * round + 1));
     expect(await client.outcome(501)).toBe("reset 7");
     await client.waitForClose();
-    expect(stage.begun).toHaveLength(250);
+    expect(stage.begun.length).toBeLessThanOrEqual(250);
     await expectStillServing(stage);
   });
 

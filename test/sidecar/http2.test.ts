@@ -1,74 +1,22 @@
 import {
-  connect,
   constants,
-  createServer,
   type ClientHttp2Session,
-  type ServerHttp2Stream,
   type IncomingHttpHeaders,
+  type ServerHttp2Stream,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { askStream, connectHttp2, startHttp2App, type OnStream } from "../support/http2-harness.ts";
+import { fields, frame, RawHttp2, type, whole } from "../support/raw-http2.ts";
 import { ask, readMetric, startTestSidecar, until, untilMetric } from "../support/sidecar-harness.ts";
-
-type OnStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 /** An h2c app, a sidecar in front of it and a client connection to that. */
 async function startHttp2(
   onStream: OnStream,
   overrides: Readonly<Record<string, string>> = {},
 ): Promise<{ client: ClientHttp2Session; ports: { main: number; metrics: number } }> {
-  const server = createServer();
-  const sessions = new Set<{ destroy(): void }>();
-  server.on("session", (session) => sessions.add(session));
-  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    stream.on("error", () => undefined);
-    onStream(stream, headers);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  onTestFinished(() => {
-    for (const session of sessions) session.destroy();
-    server.close();
-  });
-  const { ports } = await startTestSidecar((server.address() as AddressInfo).port, overrides);
-  const client = connect(`http://127.0.0.1:${ports.main}`);
-  client.on("error", () => undefined);
-  onTestFinished(() => client.destroy());
-  return { client, ports };
-}
-
-interface StreamAnswer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  trailers: IncomingHttpHeaders;
-  body: string;
-  rstCode: number;
-}
-
-function askStream(
-  client: ClientHttp2Session,
-  headers: Record<string, string>,
-  body?: string,
-): Promise<StreamAnswer> {
-  return new Promise((resolve) => {
-    const stream = client.request(
-      { ":path": "/", ":authority": "greeter.example", ...headers },
-      { endStream: body === undefined },
-    );
-    const answer: StreamAnswer = { status: 0, headers: {}, trailers: {}, body: "", rstCode: 0 };
-    stream
-      .setEncoding("utf8")
-      .on("response", (received) => {
-        answer.status = received[":status"] ?? 0;
-        answer.headers = received;
-      })
-      .on("data", (text: string) => (answer.body += text))
-      .on("trailers", (received: IncomingHttpHeaders) => (answer.trailers = received))
-      .on("error", () => undefined)
-      .on("close", () => resolve({ ...answer, rstCode: stream.rstCode }));
-    if (body !== undefined) stream.end(body);
-  });
+  const app = await startHttp2App(onStream);
+  const { ports } = await startTestSidecar(app.port, overrides);
+  return { client: connectHttp2(ports.main), ports };
 }
 
 describe("h2c on the main port", () => {
@@ -129,8 +77,7 @@ describe("h2c on the main port", () => {
       );
     });
     const answer = await askStream(client, { ":method": "POST", "content-type": "application/grpc" }, "ping");
-    expect(answer.headers["grpc-status"]).toBe("12");
-    expect(answer.rstCode).toBe(0);
+    expect(answer).toMatchObject({ isHeadOnly: true, rstCode: 0, headers: { "grpc-status": "12" } });
   });
 
   test("streams in both directions at once: each message is answered before the next is sent", async () => {
@@ -179,9 +126,7 @@ describe("h2c on the main port", () => {
 
   test("an app that is not there is a 502", async () => {
     const { ports } = await startTestSidecar(1);
-    const client = connect(`http://127.0.0.1:${ports.main}`);
-    onTestFinished(() => client.destroy());
-    const answer = await askStream(client, {});
+    const answer = await askStream(connectHttp2(ports.main));
     expect(answer).toMatchObject({ status: 502, body: "cannot connect to the app\n" });
   });
 
@@ -229,5 +174,98 @@ describe("h2c on the main port", () => {
     const answer = await askStream(client, { ":method": "POST" }, body);
     expect(answer.body.length).toBe(body.length);
     expect(answer.body === body).toBe(true);
+  });
+
+  test("trailers of a request reach the app, announced as they were", async () => {
+    const seen: IncomingHttpHeaders[] = [];
+    const { client } = await startHttp2((stream, headers) => {
+      stream.on("trailers", (trailers: IncomingHttpHeaders) => void seen.push(headers, trailers));
+      stream.resume().on("end", () => stream.respond({ ":status": 200 }, { endStream: true }));
+    });
+    const stream = client.request(
+      { ":method": "POST", ":path": "/", trailer: "x-sum" },
+      { waitForTrailers: true },
+    );
+    stream.on("wantTrailers", () => stream.sendTrailers({ "x-sum": "1", "content-length": "9" }));
+    stream.end("body");
+    await new Promise((resolve) => stream.resume().on("close", resolve));
+    expect(seen).toMatchObject([{ trailer: "x-sum" }, { "x-sum": "1" }]);
+    expect(seen[1]).not.toHaveProperty("content-length");
+  });
+
+  test("a client that waits for 100 Continue gets it, and sends its body", async () => {
+    const { client } = await startHttp2((stream) => {
+      stream.respond({ ":status": 200 });
+      stream.pipe(stream);
+    });
+    const stream = client.request({ ":method": "POST", ":path": "/", expect: "100-continue" });
+    await new Promise((resolve) => stream.on("continue", resolve));
+    stream.setEncoding("utf8").end("after");
+    let body = "";
+    for await (const text of stream) body += String(text);
+    expect(body).toBe("after");
+  });
+
+  test("early hints come before the answer", async () => {
+    const { client } = await startHttp2((stream) => {
+      stream.additionalHeaders({ ":status": 103, link: "</a>" });
+      stream.respond({ ":status": 200 });
+      stream.end("ok");
+    });
+    const stream = client.request({ ":path": "/" });
+    const hints = new Promise((resolve) => stream.on("headers", resolve));
+    expect(await hints).toMatchObject({ ":status": 103, link: "</a>" });
+    await new Promise((resolve) => stream.resume().on("close", resolve));
+  });
+
+  test.each<[string, string, number, Record<string, string>]>([
+    ["HEAD keeps the length", "HEAD", 200, { "content-length": "5" }],
+    ["304 keeps the length", "GET", 304, { "content-length": "5" }],
+    ["204 has nothing", "GET", 204, {}],
+    ["205 has nothing", "GET", 205, {}],
+  ])("%s and ends with its head", async (_what, method, status, headers) => {
+    const { client } = await startHttp2((stream) =>
+      stream.respond({ ":status": status, ...headers }, { endStream: true }),
+    );
+    const answer = await askStream(client, { ":method": method });
+    expect(answer).toMatchObject({ status, headers, body: "", isHeadOnly: true, rstCode: 0 });
+  });
+
+  test.each<[string, number]>([
+    ["requests", 60_000],
+    ["answers", 60_000],
+  ])("large headers of %s go through", async (which, size) => {
+    const seen: IncomingHttpHeaders[] = [];
+    const { client } = await startHttp2((stream, headers) => {
+      seen.push(headers);
+      stream.respond({ ":status": 200, ...(which === "answers" && { "x-large": "y".repeat(size) }) });
+      stream.end();
+    });
+    const answer = await askStream(client, which === "requests" ? { "x-large": "y".repeat(size) } : {});
+    const received = which === "requests" ? seen[0] : answer.headers;
+    expect(String(received?.["x-large"]).length).toBe(size);
+  });
+
+  test.each<[string, readonly (readonly [string, string])[], RegExp]>([
+    ["names no host, is for the app's own address", [], /^127\.0\.0\.1:\d+$/],
+    ["names its host in Host alone", [["host", "b.example"]], /^b\.example$/],
+    [
+      "has an empty authority and a Host",
+      [
+        [":authority", ""],
+        ["host", "b.example"],
+      ],
+      /^b\.example$/,
+    ],
+  ])("a request that %s", async (_what, list, expected) => {
+    const seen: IncomingHttpHeaders[] = [];
+    const { ports } = await startHttp2((stream, headers) => {
+      seen.push(headers);
+      stream.respond({ ":status": 204 }, { endStream: true });
+    });
+    const head = [[":method", "GET"], [":scheme", "http"], [":path", "/"], ...list] as const;
+    const client = new RawHttp2(ports.main).greet().send(frame(type.headers, whole, 1, fields(head)));
+    expect(await client.outcome(1)).toBe("status 204");
+    expect(seen[0]?.[":authority"]).toMatch(expected);
   });
 });

@@ -8,9 +8,14 @@ import { errorCode } from "./http2/error-code.ts";
 import type { FieldSection } from "./http2/field-section.ts";
 import type { Http2Stream, StreamHandler } from "./http2/stream.ts";
 import type { Http2Pool, Http2Waiter } from "./http2-pool.ts";
-import { toRequestTrailers } from "./request-head.ts";
+import { toRequestTrailers, type RequestHead } from "./request-head.ts";
 import { toEndToEnd, toEndToEndTrailers } from "./response-fields.ts";
 import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
+
+/** What goes to an app over HTTP/2. */
+export interface Http2Request extends ForwardRequest {
+  readonly head: RequestHead;
+}
 
 /** What the app refuses without looking at it is sent again so often; */
 const maxAttempts = 3;
@@ -22,7 +27,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   readonly #client: ClientSide;
   readonly #observer: ForwardObserver;
   readonly #pool: Http2Pool;
-  readonly #request: ForwardRequest;
+  readonly #request: Http2Request;
   readonly #answerer: Answerer;
   #stream: Http2Stream | undefined;
   #attempt = 0;
@@ -37,7 +42,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
     client: ClientSide,
     observer: ForwardObserver,
     pool: Http2Pool,
-    request: ForwardRequest,
+    request: Http2Request,
     answerer: Answerer,
   ) {
     this.#client = client;
@@ -66,8 +71,8 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   }
 
   onConnection(connection: Http2Connection): void {
-    const { hasBody } = this.#request;
-    const { pseudoHeaders, headers } = toFields(this.#request);
+    const { hasBody, head } = this.#request;
+    const { pseudoHeaders, headers } = toFields(this.#request, this.#pool.authority);
     const stream = connection.request(pseudoHeaders, headers, !hasBody, this);
     if (stream === undefined) {
       const error = new SluiceError("bad-request", "a header that HTTP/2 does not allow");
@@ -76,7 +81,10 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
     }
     stream.hasNoBody = this.#request.method === "HEAD";
     this.#stream = stream;
-    if (hasBody) this.#client.sendBodyTo(this);
+    if (!hasBody) return;
+    // There is a connection to the app, so the body may come (RFC 9110 §10.1.1).
+    if (head.expect !== undefined) this.#client.sendInformation(100, []);
+    this.#client.sendBodyTo(this);
   }
 
   onConnectFailed(error: Error): void {
@@ -195,16 +203,19 @@ function toResetFailure(code: number, flaw: string | undefined, isUnseen: boolea
   return { error, mayHaveReachedApp: !isUnseen };
 }
 
-/** `Host` is HTTP/2's `:authority`, and pseudo-headers come first. */
-function toFields({ method, path, headers }: ForwardRequest): { pseudoHeaders: string[]; headers: string[] } {
+/** `Host` is HTTP/2's `:authority`, and pseudo-headers come first. A request that names no host is for the target, as with Go. */
+function toFields(request: Http2Request, target: string): { pseudoHeaders: string[]; headers: string[] } {
+  const { method, path, headers, head } = request;
   const pseudoHeaders = [":method", method, ":scheme", "http", ":path", path];
   const regular: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] ?? "";
     const value = headers[index + 1] ?? "";
     if (name.length !== 4 || name.toLowerCase() !== "host") regular.push(name, value);
-    else if (value !== "") pseudoHeaders.push(":authority", value);
+    else pseudoHeaders.push(":authority", value === "" ? target : value);
   }
+  // Servers written in Go drop trailers that were not announced.
+  if (head.trailer !== undefined) regular.push("trailer", head.trailer);
   return { pseudoHeaders, headers: regular };
 }
 

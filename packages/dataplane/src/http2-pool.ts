@@ -3,6 +3,7 @@ import { SluiceError, type CancelTimer, type Clock } from "@sluice/core";
 import { Http2Connection, type ConnectionOwner } from "./http2/connection.ts";
 import type { LocalSettings } from "./http2/settings.ts";
 import type { Target } from "./upstream-connection.ts";
+import { toAuthority } from "./upstream-pools.ts";
 
 /** Waits for room on a connection, until it gets it, hears that there is none, or leaves. */
 export interface Http2Waiter {
@@ -45,6 +46,10 @@ export class Http2Pool {
     this.#target = target;
     this.#options = options;
     this.#clock = clock;
+  }
+
+  get authority(): string {
+    return toAuthority(this.#target);
   }
 
   /** Gives the waiter a connection with room for one more stream, now or when there is one. */

@@ -127,6 +127,7 @@ class ClientConnection implements ConnectionOwner {
 
   onRequest(stream: Http2Stream, section: FieldSection, isEnd: boolean): void {
     const client = new Http2Client(stream, replayBytes);
+    if (section.isBadRequest) return answerError(client, new SluiceError("bad-request"));
     if (section.isTooLarge) return answerError(client, new SluiceError("headers-too-large"));
     if (section.method === "CONNECT") return answerError(client, new SluiceError("connect-unsupported"));
     this.#front.take(

@@ -45,8 +45,8 @@ export class AppForwarder {
   };
 
   readonly startHttp2: StartForwarding = (exchange) => {
-    const { method, path, client, hasBody } = exchange;
-    const request = { method, path, headers: toUpstreamHeaders(exchange), hasBody };
+    const { head, method, path, client, hasBody } = exchange;
+    const request = { method, path, headers: toUpstreamHeaders(exchange), hasBody, head };
     const forward = new Http2Forward(client, exchange, this.#http2Pool, request, "app");
     forward.start();
     return forward;

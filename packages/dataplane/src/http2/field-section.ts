@@ -29,7 +29,7 @@ const lookedAt = new Map<string, "connection" | "te" | "length">([
 ]);
 
 const methodPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const pathPattern = /^[\x21-\x7e\x80-\xff]+$/;
+const pathPattern = /^\/[\x21-\x7e\x80-\xff]*$/;
 const statusPattern = /^[1-9][0-9][0-9]$/;
 /** As many digits as a number holds exactly. */
 const lengthPattern = /^[0-9]{1,15}$/;
@@ -48,6 +48,8 @@ export class FieldSection implements FieldSink {
   contentLength = -1;
   /** Why the message is malformed; undefined when it is not. */
   flaw: string | undefined;
+  /** It is a request that wants an answer saying that it is none, as Go gives; otherwise it only is reset. */
+  isBadRequest = false;
   /** It is larger than allowed; what goes beyond is left out. */
   isTooLarge = false;
   #bytesLeft: number;
@@ -86,9 +88,11 @@ export class FieldSection implements FieldSink {
   }
 
   #look(kind: "connection" | "te" | "length", name: string, value: string): void {
-    if (kind === "connection") this.flaw = `a header of HTTP/1.1 connections: ${name}`;
-    else if (kind === "te" && value !== "trailers") this.flaw = "TE other than trailers";
-    else if (kind === "length") this.#takeLength(value);
+    if (kind === "length") this.#takeLength(value);
+    else if (kind === "connection" || value !== "trailers") {
+      this.isBadRequest = this.kind === "request";
+      if (!this.isBadRequest) this.flaw = `a header of HTTP/1.1 connections: ${name}`;
+    }
   }
 
   #takeLength(value: string): void {
@@ -104,7 +108,10 @@ export class FieldSection implements FieldSink {
     if (method === undefined || !methodPattern.test(method)) return "no method";
     if (method === "CONNECT") return undefined;
     if (scheme !== "http" && scheme !== "https") return "neither http nor https";
-    return path === undefined || !pathPattern.test(path) ? "no path" : undefined;
+    // An empty one says nothing (RFC 9113 §8.3.1).
+    if (this.authority === "") this.authority = undefined;
+    const isPath = path !== undefined && (pathPattern.test(path) || (path === "*" && method === "OPTIONS"));
+    return isPath ? undefined : "no path";
   }
 
   /** RFC 9113 §8.3.2; there is no 101 (§8.6). */
