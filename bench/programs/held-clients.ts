@@ -55,20 +55,21 @@ function open(index: number): void {
   socket.once("close", () => end("closed"));
 }
 
-function openStreams(): void {
-  let session: ClientHttp2Session | undefined;
-  for (let index = connections; index < count; index++) {
-    if ((index - connections) % streamsPerConnection === 0) {
-      session = connectHttp2(`http://127.0.0.1:${port}`);
-      session.on("error", (error) => process.stderr.write(`${error.message}\n`));
-      sessions.push(session);
-    }
-    const stream = session?.request({ ":path": `/${index}`, ":authority": host });
-    stream?.once("ready", wrote);
-    stream?.once("response", (headers) => finish(String(headers[":status"])));
-    stream?.once("error", (error) => finish(error.message));
-    stream?.resume();
+/** One connection after the other: its answer to a ping says that the server has seen all of its streams. */
+function openStreams(first = connections): void {
+  if (first >= count) return;
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  session.on("error", (error) => process.stderr.write(`${error.message}\n`));
+  sessions.push(session);
+  const end = Math.min(count, first + streamsPerConnection);
+  for (let index = first; index < end; index++) {
+    const stream = session.request({ ":path": `/${index}`, ":authority": host });
+    stream.once("ready", wrote);
+    stream.once("response", (headers) => finish(String(headers[":status"])));
+    stream.once("error", (error) => finish(error.message));
+    stream.resume();
   }
+  session.once("connect", () => session.ping(() => openStreams(end)));
 }
 
 const width = 64;
