@@ -44,12 +44,15 @@ const ownHeaders: ReadonlySet<string> = new Set([
   "trailer",
 ]);
 
-/** A whole request as somebody read it. */
+/** A whole request as somebody read it; trailers lose what has no place there. */
 function describeRequest(headers: IncomingHttpHeaders, body: string, trailers: IncomingHttpHeaders): string {
   const said = Object.entries(headers)
     .filter(([name]) => !ownHeaders.has(name))
     .toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return JSON.stringify({ said, body, trailers: Object.entries(trailers) });
+  const saidLast = Object.entries(trailers).filter(
+    ([name]) => !ownHeaders.has(name) && name !== "content-length",
+  );
+  return JSON.stringify({ said, body, trailers: saidLast });
 }
 
 /** Answers every request that came whole, and writes it down. */
