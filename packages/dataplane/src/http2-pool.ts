@@ -167,8 +167,6 @@ class PooledConnection implements ConnectionOwner {
     this.#pool.onSettings(this);
   }
 
-  onGoAway(): void {}
-
   onStreamClosed(): void {
     if (this.connection.resetCount >= maxResets) this.connection.leave();
     this.#pool.onRoom();
