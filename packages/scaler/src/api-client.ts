@@ -7,7 +7,7 @@ export interface CallOptions {
   readonly body?: unknown;
   /** Default `application/json`; patches name theirs. */
   readonly contentType?: string;
-  /** Default 10,000. */
+  /** Until the answer begins. Default 10,000. */
   readonly timeoutMs?: number;
 }
 
@@ -29,6 +29,13 @@ export const mergePatch = "application/merge-patch+json";
 export const jsonPatch = "application/json-patch+json";
 
 const callTimeoutMs = 10_000;
+/**
+ * An answer that does not begin for so long makes undici ask the connection for a sign of life (HTTP/2 PING), and end it
+ * when none comes. Watches share it and would notice much later: they are silent for minutes.
+ */
+const pingAfterMs = 5000;
+/** For the body, after the answer began. */
+const bodyMs = 2000;
 const listTimeoutMs = 30_000;
 /** Etcd takes no larger ones. */
 const maxObjectBytes = 8 * 1024 * 1024;
@@ -55,7 +62,7 @@ export class ApiClient {
   /** The answer's JSON. Throws ApiError for every status but 2xx, and the network's own errors. */
   async call(method: ApiMethod, path: string, options: CallOptions = {}): Promise<unknown> {
     this.#onCall(method, false);
-    const signal = AbortSignal.timeout(options.timeoutMs ?? callTimeoutMs);
+    const signal = AbortSignal.timeout((options.timeoutMs ?? callTimeoutMs) + bodyMs);
     const answer = await this.#send(method, path, signal, options);
     const text = await answer.body.text();
     if (answer.statusCode >= 300) throw ApiError.fromBody(answer.statusCode, text);
@@ -102,7 +109,7 @@ export class ApiClient {
       signal,
       // Watches are silent for long; their own deadline is the signal.
       bodyTimeout: 0,
-      headersTimeout: callTimeoutMs,
+      headersTimeout: Math.max(pingAfterMs, options.timeoutMs ?? callTimeoutMs),
       ...(this.#dispatcher === undefined ? {} : { dispatcher: this.#dispatcher }),
       ...(options.body === undefined
         ? { headers }

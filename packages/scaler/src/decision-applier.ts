@@ -26,6 +26,7 @@ export interface DecisionApplierOptions {
 
 /** Writes at once; more wait, the newest of each revision only. */
 const parallelWrites = 32;
+const transientRetryMs = 2000;
 
 /** Applies decisions: the `scale` subresource when the number differs, and annotations that say what was done. */
 export class DecisionApplier {
@@ -177,7 +178,9 @@ export class DecisionApplier {
     }
     const backoff = this.#backoffs.get(name) ?? new Backoff({ firstMs: 100, capMs: 30_000 });
     this.#backoffs.set(name, backoff);
-    clock.setTimer(() => this.consider(name), backoff.nextMs());
+    // Requests wait for pods: a server that is back must not be asked much later.
+    const longestMs = isTransient(error) ? transientRetryMs : Number.POSITIVE_INFINITY;
+    clock.setTimer(() => this.consider(name), Math.min(backoff.nextMs(), longestMs));
   }
 
   /** The watch showed the Deployment as we wrote it, or newer. */

@@ -96,7 +96,8 @@ export class LeaseHolder {
 
   async #read(): Promise<Json | undefined> {
     try {
-      return jsonOf(await this.#options.client.call("GET", `${this.#path}/${this.#options.name}`));
+      const path = `${this.#path}/${this.#options.name}`;
+      return jsonOf(await this.#options.client.call("GET", path, { timeoutMs: leaseRenewMs }));
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;

@@ -49,7 +49,7 @@ export class Reflector<T> {
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.listed = this.#listedOnce.promise;
-    this.#backoff = new Backoff({ firstMs: 100, capMs: 10_000 }, options.random);
+    this.#backoff = new Backoff({ firstMs: 100, capMs: 2000 }, options.random);
     this.#failures = new LogOnce(options.log);
   }
 
