@@ -35,8 +35,13 @@ describe("the lease", () => {
       "wait",
     ],
     ["was renewed meanwhile", held("other", "t2"), { seen: "other t1", seenAtMs: 0 }, 1e9, "wait"],
+    ["is an earlier start's of the same pod", held("pod_1"), undefined, 0, "take"],
+    ["is of another pod", held("pod-1_1"), undefined, 0, "wait"],
+    // Somebody runs two by one name: the second to look took it, and they must not take it from each other for ever.
+    ["was taken by a start of the same pod", held("pod_1"), { seen: "", seenAtMs: 0 }, 0, "wait"],
   ] as const)("that %s", (_title, lease, memory, nowMs, action) => {
-    expect(decideLease(lease, "me", memory, nowMs).action).toBe(action);
+    const holder = (lease?.["spec"] as { holderIdentity: string } | undefined)?.holderIdentity;
+    expect(decideLease(lease, holder === "me" ? "me" : "pod_2", memory, nowMs).action).toBe(action);
   });
 
   test("is written as Kubernetes' own controllers write it", () => {

@@ -319,6 +319,23 @@ describe("decisions", () => {
     );
   });
 
+  test("put back a number that somebody set while another replica wrote, and say so", async () => {
+    putRevision("hello");
+    const first = await harness.startScaler();
+    harness.decide(toDecision("hello", 2));
+    await harness.waitForReplicas("hello", 2);
+    await waitUntil("what was applied", () =>
+      harness.annotationsOf(paths.deployments, "hello")["sluice.dev/applied"]?.includes('"replicas":2'),
+    );
+    await harness.stopScaler(first);
+    const known = harness.api.get(paths.deployments, "default", "hello");
+    if (known === undefined) throw new Error("it is there");
+    harness.api.put(paths.deployments, { ...known, spec: { ...known.spec, replicas: 9 } });
+    await harness.startScaler();
+    await harness.waitForReplicas("hello", 2);
+    expect((await harness.waitForEvent("ScaleOverridden"))["message"]).toContain("Somebody set 9 replicas");
+  });
+
   test("leave a Deployment alone that a HorizontalPodAutoscaler also sets, until that is gone", async () => {
     putRevision("hello");
     harness.api.put(paths.autoscalers, {

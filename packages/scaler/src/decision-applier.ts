@@ -122,31 +122,34 @@ export class DecisionApplier {
     const answer = jsonOf(await client.call("PATCH", path, { body, contentType: mergePatch }));
     onWritten(clock.monotonic() - foundAtMs);
     const resourceVersion = textOf(jsonOf(answer["metadata"])["resourceVersion"]);
-    this.#own.set(key, { replicas: step.write, resourceVersion });
+    const scaledAt = new Date(clock.now()).toISOString();
+    this.#own.set(key, { replicas: step.write, resourceVersion, scaledAt });
     this.#backoffs.delete(key);
     const message = `Scaled from ${record.replicas} to ${step.write} pods. ${decision.reason}`;
     onEvent(record, { type: "Normal", reason: "Scaled", message });
-    this.#annotate(key, new Date(clock.now()).toISOString());
+    this.#annotate(key);
   }
 
   /** Says on the Deployment what was applied, when that is news. */
-  #annotate(key: ObjectKey, scaledAt?: string): void {
+  #annotate(key: ObjectKey): void {
     this.#annotator.submit(key, async () => {
       const { book, client, clock, isWriter, modeOf } = this.#options;
       const record = book.deployments.get(key);
       const decision = this.#decisions.get(key);
       if (record === undefined || decision === undefined || !isWriter()) return;
       const mode = modeOf(record);
-      const { applied } = record;
-      const isNews = applied.decidedAt === undefined || applied.mode !== mode || scaledAt !== undefined;
+      const { applied, writtenReplicas } = record;
+      const own = this.#own.get(key);
+      const scaledAt = own?.scaledAt ?? applied.scaledAt;
+      const isNews =
+        applied.decidedAt === undefined || applied.mode !== mode || applied.scaledAt !== scaledAt;
       if (!isNews) return;
-      const modeSince = applied.mode === mode ? applied.modeSince : new Date(clock.now()).toISOString();
-      const since = scaledAt ?? applied.scaledAt;
       const stored = {
         mode,
-        modeSince,
+        modeSince: applied.mode === mode ? applied.modeSince : new Date(clock.now()).toISOString(),
         decidedAt: decision.decidedAt,
-        ...(since === undefined ? {} : { scaledAt: since }),
+        scaledAt,
+        replicas: own?.replicas ?? writtenReplicas,
       };
       await writeAnnotations(client, record, {
         [names.applied]: JSON.stringify(stored),

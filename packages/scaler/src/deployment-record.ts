@@ -26,6 +26,8 @@ export interface DeploymentRecord {
   /** It carries annotations in which a scaler said what it did. */
   readonly isMarked: boolean;
   readonly applied: Applied;
+  /** The number that a scaler wrote last, as far as it could say so. */
+  readonly writtenReplicas?: number;
   /** As the feed has it, but for what pods add; undefined when anything is refused. */
   readonly revision?: Revision;
   /** The service that the Deployment is by itself, where no Service object says more. */
@@ -42,6 +44,11 @@ function parseApplied(text: string | undefined): Json {
     // Somebody edited it; it is written anew with the next decision.
     return {};
   }
+}
+
+function toWrittenReplicas(object: ApiObject): number | undefined {
+  const { replicas } = parseApplied(object.metadata.annotations[names.applied]);
+  return Number.isInteger(replicas) ? Number(replicas) : undefined;
 }
 
 function isTime(value: unknown): value is string {
@@ -106,6 +113,7 @@ export function toDeploymentRecord(
   const replicas = typeof written === "number" ? written : 1;
   const applied = toApplied(object, replicas);
   const service = metadata.labels[names.service] ?? metadata.name;
+  const writtenReplicas = toWrittenReplicas(object);
   const record = {
     namespace: metadata.namespace,
     name: metadata.name,
@@ -123,6 +131,7 @@ export function toDeploymentRecord(
     isManaged,
     isMarked,
     applied,
+    ...(writtenReplicas === undefined ? {} : { writtenReplicas }),
     problems,
   };
   if (workload === undefined) return record;

@@ -17,9 +17,15 @@ export type LeaseStep =
   | { readonly action: "create" | "renew" | "take"; readonly memory: LeaseMemory }
   | { readonly action: "wait"; readonly memory: LeaseMemory };
 
+/** The pod of an identity, `{pod}_{one start of it}`. */
+function toPod(identity: string): string {
+  return identity.slice(0, Math.max(0, identity.lastIndexOf("_")));
+}
+
 /**
  * What to do about the lease: create what does not exist, renew one's own, take one that was given back or that nobody
- * renewed for its whole duration since we first saw its last renewal, and wait otherwise.
+ * renewed for its whole duration since we first saw its last renewal, and wait otherwise. At the first look, a lease of an
+ * earlier start of the same pod is taken at once: kubelet starts a container again only after the last one has ended.
  */
 export function decideLease(
   lease: Json | undefined,
@@ -33,7 +39,8 @@ export function decideLease(
   const holder = textOf(spec["holderIdentity"]);
   const seen = `${holder} ${textOf(spec["renewTime"])}`;
   if (holder === identity) return { action: "renew", memory: { seen, seenAtMs: nowMs } };
-  if (holder === "") return { action: "take", memory: fresh };
+  const isPredecessor = memory === undefined && toPod(holder) !== "" && toPod(holder) === toPod(identity);
+  if (holder === "" || isPredecessor) return { action: "take", memory: fresh };
   const current = memory?.seen === seen ? memory : { seen, seenAtMs: nowMs };
   const seconds = Number(spec["leaseDurationSeconds"] ?? leaseDurationMs / 1000);
   const isOver = nowMs - current.seenAtMs >= seconds * 1000;

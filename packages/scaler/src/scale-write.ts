@@ -1,10 +1,11 @@
 import type { Decision } from "@sluice/core";
 import type { DeploymentRecord } from "./deployment-record.ts";
 
-/** A write of ours that the watch has not shown yet. */
+/** The last write of ours, which the watch may not have shown yet. */
 export interface OwnWrite {
   readonly replicas: number;
   readonly resourceVersion: string;
+  readonly scaledAt: string;
 }
 
 export type ScaleStep =
@@ -33,6 +34,8 @@ export function decideScaleWrite(
   const isPending = own !== undefined && !hasReached(record.resourceVersion, own.resourceVersion);
   const current = isPending ? own.replicas : record.replicas;
   if (current === decision.desiredPods) return { write: undefined, reason: "same" };
-  const isOverride = own !== undefined && !isPending && own.replicas === decision.desiredPods;
+  // Another replica, or an earlier start, may have written it.
+  const written = own?.replicas ?? record.writtenReplicas;
+  const isOverride = !isPending && written === decision.desiredPods;
   return { write: decision.desiredPods, isOverride };
 }
