@@ -31,9 +31,12 @@ function wrote(): void {
   if (written === count) say({ written });
 }
 
+let opened = 0;
+
 /** In order, and no more at once than a listener's backlog takes. */
-function open(index: number): void {
-  if (index >= connections) return;
+function openNext(): void {
+  if (opened >= connections) return;
+  const index = opened++;
   // Several source addresses: one has fewer ports than there are clients.
   const localAddress = `127.0.0.${2 + (index % 8)}`;
   const socket = connect({ port, host: "127.0.0.1", localAddress });
@@ -47,7 +50,7 @@ function open(index: number): void {
   socket.once("connect", () => {
     socket.write(`GET /${index} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => {
       wrote();
-      open(index + width);
+      openNext();
     });
   });
   socket.once("data", (bytes: Buffer) => end(bytes.toString("latin1", 9, 12)));
@@ -73,4 +76,4 @@ function openStreams(first = connections): void {
 }
 
 const width = 64;
-for (let index = 0; index < Math.min(width, connections); index++) open(index);
+for (let index = 0; index < width; index++) openNext();

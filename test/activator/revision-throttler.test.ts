@@ -242,18 +242,55 @@ describe("pods", () => {
     expect([throttler.inFlight, throttler.held]).toEqual([2, 8]);
   });
 
-  test("what was held goes to a pod without a limit in bursts, in order, until nothing waits", () => {
-    const { throttler, clock } = build(0);
-    const waiters = submitMany(throttler, 600);
-    addPod(throttler, "a");
-    const granted = () => waiters.filter((waiter) => waiter.pod !== undefined).length;
-    expect(granted()).toBe(256);
-    clock.advance(5);
-    expect(granted()).toBe(512);
-    expect(submitMany(throttler, 1)[0]?.pod).toBeUndefined();
-    clock.advance(5);
-    expect([granted(), throttler.held]).toEqual([600, 0]);
-    expect(submitMany(throttler, 300).every((waiter) => waiter.pod !== undefined)).toBe(true);
+  describe("what was held goes to a pod without a limit in bursts", () => {
+    const countGranted = (waiters: readonly FakeWaiter[]): number =>
+      waiters.filter((waiter) => waiter.pod !== undefined).length;
+
+    test("that follow one another as requests are answered, in order, until nothing waits", () => {
+      const { throttler } = build(0);
+      const waiters = submitMany(throttler, 249);
+      const order: number[] = [];
+      for (const waiter of waiters) waiter.onGrant = () => order.push(waiter.id);
+      const pod = addPod(throttler, "a");
+      expect(order.length).toBe(100);
+      for (let answered = 0; answered < 50; answered++) throttler.release(pod);
+      expect(order.length).toBe(100);
+      throttler.release(pod);
+      expect([order.length, pod.inFlight]).toEqual([151, 100]);
+      expect(submitMany(throttler, 1)[0]?.pod).toBeUndefined();
+      for (let answered = 0; answered < 102; answered++) throttler.release(pod);
+      expect([order.length, throttler.held]).toEqual([249, 0]);
+      expect(order.slice(0, 249)).toEqual(waiters.map((waiter) => waiter.id));
+      expect(countGranted(submitMany(throttler, 1000))).toBe(1000);
+    });
+
+    test("or twice as many each time that 100 ms brought no answer", () => {
+      const { throttler, clock } = build(0);
+      const waiters = submitMany(throttler, 750);
+      const pod = addPod(throttler, "a");
+      clock.advance(99);
+      throttler.release(pod);
+      expect(countGranted(waiters)).toBe(100);
+      clock.advance(100);
+      expect(countGranted(waiters)).toBe(100);
+      clock.advance(1);
+      expect([countGranted(waiters), pod.inFlight]).toEqual([201, 200]);
+      clock.advance(100);
+      expect(pod.inFlight).toBe(400);
+      clock.advance(100);
+      expect([countGranted(waiters), throttler.held]).toEqual([750, 0]);
+    });
+
+    test("and a pod that goes in the middle of one leaves the rest to the others", () => {
+      const { throttler, clock } = build(0);
+      const waiters = submitMany(throttler, 250);
+      addPod(throttler, "a");
+      throttler.deletePod("a");
+      addPod(throttler, "b");
+      expect(countGranted(waiters)).toBe(200);
+      clock.advance(100);
+      expect([countGranted(waiters), throttler.held]).toEqual([250, 0]);
+    });
   });
 
   test("a grant that ends at once makes room for the next without deepening the stack", () => {

@@ -1,4 +1,4 @@
-import type { Pod } from "@sluice/core";
+import type { CancelTimer, Pod } from "@sluice/core";
 
 /** What this activator knows of one pod. Changed by its revision's throttler alone. */
 export interface PodTracker {
@@ -19,11 +19,18 @@ export interface PodTracker {
   slots: number;
   /** Requests that hold a slot, from the grant to the last byte. */
   inFlight: number;
-  /** Held requests that were released to it in the current burst; see the throttler. */
+  /** How many of the held requests that were released to it are on their way; see the throttler. */
   burst: number;
+  /** How many may be. */
+  burstLimit: number;
+  /** Ends a pause for a burst early; set while there is one. */
+  cancelBurst: CancelTimer | undefined;
   /** Place in the throttler's list of pods with a free slot, -1 when not there. */
   openIndex: number;
 }
+
+/** Released at once, of thousands that were held; as many connections are kept when they are not needed. */
+export const firstBurst = 100;
 
 export function createPodTracker(pod: Pod): PodTracker {
   return {
@@ -38,6 +45,8 @@ export function createPodTracker(pod: Pod): PodTracker {
     slots: 0,
     inFlight: 0,
     burst: 0,
+    burstLimit: firstBurst,
+    cancelBurst: undefined,
     openIndex: -1,
   };
 }
@@ -48,5 +57,6 @@ export function isWanted(tracker: PodTracker): boolean {
 }
 
 export function hasFreeSlot(tracker: PodTracker): boolean {
-  return tracker.isHealthy && !tracker.isPaused && isWanted(tracker) && tracker.inFlight < tracker.slots;
+  const { isHealthy, isPaused, cancelBurst, inFlight, slots } = tracker;
+  return isHealthy && !isPaused && cancelBurst === undefined && inFlight < slots && isWanted(tracker);
 }

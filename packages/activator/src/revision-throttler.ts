@@ -3,7 +3,7 @@ import { decidePause } from "./failover.ts";
 import { toHoldError, type HoldBound, type HoldBudget } from "./hold-budget.ts";
 import { HoldQueue, type Waiter } from "./hold-queue.ts";
 import { pickPod } from "./pick-pod.ts";
-import { createPodTracker, hasFreeSlot, isWanted, type PodTracker } from "./pod-tracker.ts";
+import { createPodTracker, firstBurst, hasFreeSlot, isWanted, type PodTracker } from "./pod-tracker.ts";
 import { assignSlots } from "./slot-assignment.ts";
 
 /** Which of how many activators this one is; index -1 while it does not know. */
@@ -13,11 +13,11 @@ export interface Membership {
 }
 
 /**
- * Thousands that were held go to a pod without a limit in bursts: each finds most of the connections of the one before it
- * free again, where all at once would need one each and overrun the pod's backlog.
+ * Thousands that were held do not go to a pod without a limit all at once: each would need a connection of its own, and
+ * together they would overrun the pod's backlog. So many are released, and as they are answered the next, on the same connections
+ * (of which as many are kept); where a while brings no answer, twice as many again.
  */
-const burstSize = 256;
-const burstPauseMs = 5;
+const burstPauseMs = 100;
 
 export interface ThrottlerOptions {
   readonly budget: HoldBudget;
@@ -137,6 +137,7 @@ export class RevisionThrottler {
   release(pod: PodTracker): void {
     pod.inFlight--;
     this.#inFlight--;
+    if (pod.burst > 0) this.#noteOfBurst(pod);
     this.#refresh(pod);
     if (this.#queue.length > 0) this.#drain();
   }
@@ -225,7 +226,6 @@ export class RevisionThrottler {
     this.#refresh(tracker);
     this.#options.clock.setTimer(() => {
       tracker.isPaused = false;
-      tracker.burst = 0;
       this.#refresh(tracker);
       this.#drain();
     }, forMs);
@@ -260,13 +260,51 @@ export class RevisionThrottler {
         const pod = pickPod(this.#open, this.#options.clock.monotonic(), this.#options.random);
         const waiter = pod === undefined ? undefined : this.#shift();
         if (pod === undefined || waiter === undefined) break;
-        if (this.#limit === 0 && ++pod.burst >= burstSize) this.#pause(pod, burstPauseMs);
+        if (this.#limit === 0 && ++pod.burst >= pod.burstLimit) this.#endBurst(pod);
         this.#grant(waiter, pod);
       }
     } finally {
       this.#isDraining = false;
     }
-    if (this.#queue.length === 0) for (const pod of this.#pods.values()) pod.burst = 0;
+    if (this.#queue.length === 0) this.#endBursts();
+  }
+
+  /** Nothing more is released to it for a while, or until enough of it are answered. */
+  #endBurst(pod: PodTracker): void {
+    const before = pod.burst;
+    const cancelTimer = this.#options.clock.setTimer(() => {
+      if (pod.burst < before) {
+        this.#endBurst(pod);
+        return;
+      }
+      this.#allowBurst(pod, 2 * pod.burstLimit);
+      this.#drain();
+    }, burstPauseMs);
+    pod.cancelBurst = cancelTimer;
+    this.#refresh(pod);
+  }
+
+  /** One of those that were released to the pod is over. */
+  #noteOfBurst(pod: PodTracker): void {
+    pod.burst--;
+    if (pod.cancelBurst !== undefined && pod.burst < pod.burstLimit / 2)
+      this.#allowBurst(pod, pod.burstLimit);
+  }
+
+  #allowBurst(pod: PodTracker, limit: number): void {
+    pod.cancelBurst?.();
+    pod.cancelBurst = undefined;
+    pod.burstLimit = limit;
+    this.#refresh(pod);
+  }
+
+  /** Nobody waits any more: whoever comes goes straight on. */
+  #endBursts(): void {
+    for (const pod of this.#pods.values()) {
+      if (pod.burst === 0) continue;
+      pod.burst = 0;
+      this.#allowBurst(pod, firstBurst);
+    }
   }
 
   #assign(): void {
