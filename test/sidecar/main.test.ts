@@ -1,40 +1,7 @@
-import { spawn, type ChildProcess } from "node:child_process";
 import { createServer, type AddressInfo } from "node:net";
-import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ask, createSidecarEnvironment, startApp } from "../support/sidecar-harness.ts";
-
-const main = join(import.meta.dirname, "..", "..", "packages", "sidecar", "src", "main.ts");
-
-interface Run {
-  readonly child: ChildProcess;
-  readonly exit: Promise<number | null>;
-  out: string;
-  error: string;
-}
-
-function run(environment: Readonly<Record<string, string>>): Run {
-  const child = spawn(process.execPath, [main], { env: { PATH: process.env["PATH"] ?? "", ...environment } });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const exit = new Promise<number | null>((resolve) => {
-    child.on("close", resolve);
-  });
-  const run: Run = { child, exit, out: "", error: "" };
-  child.stdout.on("data", (chunk: Buffer) => (run.out += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (run.error += chunk.toString()));
-  return run;
-}
-
-function waitForLine(process: Run, pattern: RegExp): Promise<RegExpExecArray> {
-  return new Promise((resolve, reject) => {
-    const look = (): void => {
-      const match = pattern.exec(process.out);
-      if (match !== null) resolve(match);
-    };
-    process.child.stdout?.on("data", look);
-    process.child.on("exit", () => reject(new Error(`ended without ${String(pattern)}: ${process.error}`)));
-  });
-}
+import { runSidecar, waitForLine } from "../support/sidecar-process.ts";
 
 describe("the sidecar as a process", () => {
   test("serves, logs its requests by the template, and leaves with 0 on SIGTERM", async () => {
@@ -46,7 +13,7 @@ describe("the sidecar as a process", () => {
       enableRequestLog: true,
       requestLogTemplate: template,
     });
-    const sidecar = run(
+    const sidecar = runSidecar(
       createSidecarEnvironment(app.port, {
         SERVING_LOGGING_LEVEL: "info",
         OBSERVABILITY_CONFIG: observability,
@@ -72,7 +39,7 @@ describe("the sidecar as a process", () => {
       OBSERVABILITY_CONFIG: "[]",
     });
     expect(USER_PORT).toBe("1");
-    const sidecar = run(rest);
+    const sidecar = runSidecar(rest);
     expect(await sidecar.exit).toBe(64);
     const names = sidecar.error
       .trim()
@@ -88,6 +55,13 @@ describe("the sidecar as a process", () => {
     ]);
   });
 
+  test("says at the start what is wrong with a request log's template, and in which line", async () => {
+    const config = { enableRequestLog: true, requestLogTemplate: "{{.TraceID}}\n{{if .Response}}" };
+    const sidecar = runSidecar(createSidecarEnvironment(1, { OBSERVABILITY_CONFIG: JSON.stringify(config) }));
+    expect(await sidecar.exit).toBe(64);
+    expect(sidecar.error).toMatch(/^OBSERVABILITY_CONFIG .*line 2: \{\{if\}\} has no \{\{end\}\}/);
+  });
+
   test("says in one line which port it cannot have, and leaves with 1", async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => {
@@ -95,14 +69,14 @@ describe("the sidecar as a process", () => {
     });
     onTestFinished(() => void taken.close());
     const { port } = taken.address() as AddressInfo;
-    const sidecar = run(createSidecarEnvironment(1, { QUEUE_SERVING_PORT: String(port) }));
+    const sidecar = runSidecar(createSidecarEnvironment(1, { QUEUE_SERVING_PORT: String(port) }));
     expect(await sidecar.exit).toBe(1);
     expect(sidecar.error).toMatch(new RegExp(`^cannot listen on 127.0.0.1:${port}: [^\\n]+\\n$`));
   });
 
   test("a spare binds nothing until it gets its variables, and then is a sidecar", async () => {
     const app = await startApp((_request, response) => response.end("hello"));
-    const spare = run({ SLUICE_ENVIRONMENT: "stdin" });
+    const spare = runSidecar({ SLUICE_ENVIRONMENT: "stdin" });
     spare.child.stdin?.write(
       `${JSON.stringify(createSidecarEnvironment(app.port, { SERVING_LOGGING_LEVEL: "info" }))}\n`,
     );
@@ -113,14 +87,14 @@ describe("the sidecar as a process", () => {
   });
 
   test("a spare that nobody wants ends with its input", async () => {
-    const spare = run({ SLUICE_ENVIRONMENT: "stdin" });
+    const spare = runSidecar({ SLUICE_ENVIRONMENT: "stdin" });
     spare.child.stdin?.end();
     expect(await spare.exit).toBe(0);
     expect(spare.out).toBe("");
   });
 
   test("a spare that gets nonsense says so", async () => {
-    const spare = run({ SLUICE_ENVIRONMENT: "stdin" });
+    const spare = runSidecar({ SLUICE_ENVIRONMENT: "stdin" });
     spare.child.stdin?.write("nonsense\n");
     expect(await spare.exit).toBe(1);
     expect(spare.error).toMatch(/^the line on standard input is not a JSON object of variables; [^\n]+\n$/);

@@ -10,11 +10,10 @@ import {
   type Forwarding,
   type ForwardRequest,
   type Http1Client,
-  type Http2Pool,
+  type Http2Pools,
   type RequestHead,
   type UpgradeObserver,
-  type TargetPools,
-  type UpstreamPool,
+  type UpstreamPools,
 } from "@sluice/dataplane";
 
 /** One request, understood. */
@@ -28,9 +27,9 @@ export interface ExchangeRequest extends ForwardRequest {
 
 export interface PodForwarderOptions {
   readonly clock: Clock;
-  readonly pools: TargetPools<UpstreamPool>;
+  readonly pools: UpstreamPools;
   /** For pods whose app speaks HTTP/2. */
-  readonly http2Pools: TargetPools<Http2Pool>;
+  readonly http2Pools: Http2Pools;
 }
 
 /** Sends requests to pods, over HTTP/2 where the app speaks that. */

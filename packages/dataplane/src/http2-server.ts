@@ -18,6 +18,15 @@ export interface Http2Arrival {
   readonly rawHeaders: readonly string[];
   readonly hasBody: boolean;
   readonly peerAddress: string;
+  readonly socket: PeerSocket;
+}
+
+/** What a connection's socket tells of its other end, as long as it is open. */
+export interface PeerSocket {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  /** True over TLS. */
+  readonly encrypted?: boolean | undefined;
 }
 
 /** Takes what is a request. */
@@ -98,16 +107,13 @@ class ClientConnection implements ConnectionOwner {
   readonly connection: Http2Connection;
   readonly #front: Http2Front;
   readonly #peerAddress: string;
+  readonly #socket: PeerSocket;
   #stopWatching: (() => void) | undefined;
   #messagesBefore = -1;
 
-  constructor(
-    front: Http2Front,
-    socket: Duplex & { readonly remoteAddress?: string | undefined },
-    local: LocalSettings,
-    clock: Clock,
-  ) {
+  constructor(front: Http2Front, socket: Duplex & PeerSocket, local: LocalSettings, clock: Clock) {
     this.#front = front;
+    this.#socket = socket;
     this.#peerAddress = socket.remoteAddress ?? "";
     this.connection = new Http2Connection(socket, { isServer: true, local, clock }, this);
   }
@@ -139,12 +145,15 @@ class ClientConnection implements ConnectionOwner {
         rawHeaders: section.headers,
         hasBody: !isEnd,
         peerAddress: this.#peerAddress,
+        socket: this.#socket,
       },
       this.connection,
     );
   }
 
   onSettings(): void {}
+
+  onGoAway(): void {}
 
   onStreamClosed(): void {}
 

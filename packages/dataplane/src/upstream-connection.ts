@@ -2,7 +2,12 @@ import { connect, type Socket } from "node:net";
 import { SluiceError } from "@sluice/core";
 import type { ResponseHead } from "./response-head.ts";
 import { ResponseParser, type ResponseConsumer } from "./response-parser.ts";
-import type { Target } from "./target.ts";
+
+/** Where a request goes: an address without brackets, and a port. */
+export interface Target {
+  readonly address: string;
+  readonly port: number;
+}
 
 /** Whoever has a request on the connection. */
 export interface ConnectionUser {

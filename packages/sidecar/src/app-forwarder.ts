@@ -4,30 +4,37 @@ import {
   type EarlyBytes,
   Http1Forward,
   Http2Forward,
-  Http2Pool,
+  Http2Pools,
+  type Http2Pool,
   UpgradeForward,
-  UpstreamPool,
+  UpstreamPools,
   type Forwarding,
   type Http1Client,
   type Target,
+  type UpstreamPool,
   type UpstreamPoolOptions,
 } from "@sluice/dataplane";
-import type { Exchange, StartForwarding } from "./exchange.ts";
+import type { StartForwarding } from "./arrival.ts";
+import type { Exchange } from "./exchange.ts";
 import { toUpstreamHeaders } from "./upstream-headers.ts";
 
 /** Sends exchanges to the app, by the protocol that they came with. */
 export class AppForwarder {
   readonly #target: Target;
   readonly #clock: Clock;
+  readonly #pools: UpstreamPools;
   readonly #pool: UpstreamPool;
+  readonly #http2Pools: Http2Pools;
   readonly #http2Pool: Http2Pool;
   readonly #tunnels = new Set<UpgradeForward>();
 
   constructor(target: Target, options: UpstreamPoolOptions, clock: Clock) {
     this.#target = target;
     this.#clock = clock;
-    this.#pool = new UpstreamPool(target, options, clock);
-    this.#http2Pool = new Http2Pool(target, options, clock);
+    this.#pools = new UpstreamPools(options, clock);
+    this.#pool = this.#pools.get(target);
+    this.#http2Pools = new Http2Pools(options, clock);
+    this.#http2Pool = this.#http2Pools.get(target);
   }
 
   readonly startHttp1: StartForwarding = (exchange) => {
@@ -62,7 +69,7 @@ export class AppForwarder {
   }
 
   close(): void {
-    this.#http2Pool.destroy();
-    this.#pool.destroy();
+    this.#http2Pools.close();
+    this.#pools.close();
   }
 }

@@ -13,9 +13,7 @@ import {
   type RequestDeadlines,
   type RequestHead,
 } from "@sluice/dataplane";
-
-/** Starts to send an exchange's request to the app. */
-export type StartForwarding = (exchange: Exchange) => Forwarding;
+import type { Arrival } from "./arrival.ts";
 
 /** What surrounds every exchange; made once by the service. */
 export interface ExchangeContext {
@@ -34,16 +32,16 @@ export interface ExchangeContext {
  * queue, a client that leaves) comes together here, and ends it exactly once.
  */
 export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardObserver, ClientListener {
+  readonly arrival: Arrival;
   readonly client: ClientSide;
   readonly head: RequestHead;
   readonly hasBody: boolean;
   readonly method: string;
   readonly path: string;
+  /** The host that the app sees. */
   readonly host: string;
-  /** Who is at the other end of the client's connection. */
-  readonly peerAddress: string;
-  /** As Go names it: `HTTP/1.1`. */
-  readonly protocol: string;
+  /** The host that the request itself was for. */
+  readonly askedHost: string;
   readonly startedMs: number;
   /** Came through an activator, which counts it itself. */
   readonly isProxied: boolean;
@@ -54,22 +52,20 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
   /** The answer's status; 499 when the client left first, 0 while there is none. */
   status = 0;
   readonly #context: ExchangeContext;
-  readonly #startForwarding: StartForwarding;
   #forwarding: Forwarding | undefined;
   #isOver = false;
 
   constructor(init: ExchangeInit, context: ExchangeContext) {
-    this.client = init.client;
+    this.arrival = init.arrival;
+    this.client = init.arrival.client;
     this.head = init.head;
     this.hasBody = init.hasBody;
-    this.method = init.method;
+    this.method = init.arrival.method;
     this.path = init.path;
     this.host = init.host;
-    this.peerAddress = init.peerAddress;
-    this.protocol = init.protocol;
+    this.askedHost = init.askedHost;
     this.startedMs = init.startedMs;
     this.isProxied = init.isProxied;
-    this.#startForwarding = init.startForwarding;
     this.#context = context;
     this.pass = new GatePass(this);
   }
@@ -81,7 +77,7 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
   onAdmitted(): void {
     if (this.#isOver) return;
     this.#context.onAdmitted(this);
-    this.#forwarding = this.#startForwarding(this);
+    this.#forwarding = this.arrival.startForwarding(this);
   }
 
   onResponseHead(status: number): void {
@@ -131,9 +127,16 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
   fail(error: SluiceError): void {
     if (this.#isOver) return;
     this.#forwarding?.cancel();
-    if (error.code === "client-gone" || !this.client.isHeadSent) this.status = error.status;
-    this.#finish();
+    this.#isOver = true;
+    this.status = this.#toFinalStatus(error);
     answerError(this.client, error);
+    this.#finish();
+  }
+
+  /** An answer that breaks off in the middle counts as 500, as in Knative; one that takes too long as what it began with. */
+  #toFinalStatus(error: SluiceError): number {
+    if (error.code === "client-gone" || !this.client.isHeadSent) return error.status;
+    return error.code === "request-timeout" ? this.status : brokenOff;
   }
 
   #finish(): void {
@@ -142,17 +145,15 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
   }
 }
 
+const brokenOff = 500;
+
 export interface ExchangeInit {
-  readonly client: ClientSide;
+  readonly arrival: Arrival;
   readonly head: RequestHead;
   readonly hasBody: boolean;
-  readonly method: string;
   readonly path: string;
-  /** The host that the app sees. */
   readonly host: string;
-  readonly peerAddress: string;
-  readonly protocol: string;
+  readonly askedHost: string;
   readonly startedMs: number;
   readonly isProxied: boolean;
-  readonly startForwarding: StartForwarding;
 }

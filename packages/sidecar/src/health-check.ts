@@ -1,4 +1,5 @@
 import { headerNames, probeTargets, probeUserAgentPrefixes } from "@sluice/core";
+import type { RequestHead } from "@sluice/dataplane";
 
 /** A question about the pod rather than a request for the app. */
 export type HealthQuestion = "health-check" | "network-probe";
@@ -13,6 +14,11 @@ export function findHealthQuestion(
 ): HealthQuestion | undefined {
   if (userAgent !== undefined && isProberAgent(userAgent)) return "health-check";
   return networkProbe === probeTargets.probe ? "network-probe" : undefined;
+}
+
+/** Whether Knative takes a request for a probe, which it neither logs nor measures: a kubelet's, or anything with `K-Network-Probe`. */
+export function isProbe({ userAgent, kubeletProbe = "", networkProbe = "" }: RequestHead): boolean {
+  return kubeletProbe !== "" || networkProbe !== "" || userAgent?.startsWith("kube-probe/") === true;
 }
 
 // Every request asks this; the first letter answers it for nearly all of them.

@@ -25,6 +25,7 @@ export function createHttp1Listener(
           httpVersion: request.httpVersion,
           rawHeaders: request.rawHeaders,
           peerAddress: request.socket.remoteAddress ?? "",
+          socket: request.socket,
           startForwarding: forwarder.startHttp1,
         });
       },
@@ -38,6 +39,7 @@ export function createHttp1Listener(
           httpVersion: request.httpVersion,
           rawHeaders: request.rawHeaders,
           peerAddress: request.socket.remoteAddress ?? "",
+          socket: request.socket,
           startForwarding: (exchange) => forwarder.startUpgrade(exchange, client, socket, early),
         });
       },

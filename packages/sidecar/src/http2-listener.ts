@@ -20,6 +20,7 @@ export function createHttp2Listener(
           authority: arrival.authority,
           hasBody: arrival.hasBody,
           peerAddress: arrival.peerAddress,
+          socket: arrival.socket,
           startForwarding: forwarder.startHttp2,
         });
       },

@@ -151,6 +151,7 @@ export class InProcessSidecar {
       rawHeaders: request.rawHeaders,
       authority: "authority" in request ? request.authority : undefined,
       peerAddress: request.socket.remoteAddress ?? "",
+      socket: request.socket,
       startForwarding: (exchange) => runListener(exchange, request, response, listener),
     });
   }

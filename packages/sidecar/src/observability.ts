@@ -1,11 +1,12 @@
-import { compileLogTemplate, type LogTemplate } from "./log-template.ts";
+import { compileGoTemplate, type GoTemplate } from "./go-template/go-template.ts";
 
 /** What the sidecar reads of Knative's observability settings (reference §1.11). */
 export interface Observability {
   /** Where request metrics go: only Prometheus is served here; `none` closes its port. */
   readonly requestMetrics: "prometheus" | "none";
   /** The request log's template; undefined when the log is off. */
-  readonly requestLogTemplate: LogTemplate | undefined;
+  readonly requestLogTemplate: GoTemplate | undefined;
+  readonly logsProbes: boolean;
 }
 
 /** Knative's own template. */
@@ -17,7 +18,8 @@ const defaultTemplate =
  * is no JSON object.
  */
 export function parseObservability(text: string): Observability {
-  if (text.trim() === "") return { requestMetrics: "prometheus", requestLogTemplate: undefined };
+  if (text.trim() === "")
+    return { requestMetrics: "prometheus", requestLogTemplate: undefined, logsProbes: false };
   const value = parseJson(text);
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw notJson();
   const config = value as Readonly<Record<string, unknown>>;
@@ -25,6 +27,7 @@ export function parseObservability(text: string): Observability {
     requestMetrics: readProtocol(config["requestMetrics"]) === "prometheus" ? "prometheus" : "none",
     requestLogTemplate:
       config["enableRequestLog"] === true ? readTemplate(config["requestLogTemplate"]) : undefined,
+    logsProbes: config["enableProbeRequestLog"] === true,
   };
 }
 
@@ -44,6 +47,15 @@ function readProtocol(value: unknown): unknown {
   return typeof value === "object" && value !== null && "protocol" in value ? value.protocol : undefined;
 }
 
-function readTemplate(value: unknown): LogTemplate {
-  return compileLogTemplate(typeof value === "string" && value !== "" ? value : defaultTemplate);
+/** An empty template turns the log off, as in Knative. A line ends with a newline, whoever wrote it. */
+function readTemplate(value: unknown): GoTemplate | undefined {
+  if (value === "") return undefined;
+  const text = typeof value === "string" ? value : defaultTemplate;
+  try {
+    return compileGoTemplate(text.endsWith("\n") ? text : `${text}\n`);
+  } catch (error) {
+    throw new TypeError(`must have a requestLogTemplate in Go's language (${String(error)})`, {
+      cause: error,
+    });
+  }
 }

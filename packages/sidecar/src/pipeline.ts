@@ -5,13 +5,13 @@ import {
   checkHost,
   readRequestHead,
   toRequestTarget,
-  type ClientSide,
   type Gate,
   type RequestHead,
   type RequestLimits,
 } from "@sluice/dataplane";
+import type { Arrival } from "./arrival.ts";
 import type { Drainer } from "./drainer.ts";
-import { Exchange, type ExchangeContext, type StartForwarding } from "./exchange.ts";
+import { Exchange, type ExchangeContext } from "./exchange.ts";
 import {
   decideHealthAnswer,
   findHealthQuestion,
@@ -22,24 +22,6 @@ import {
 import type { PeerTrust } from "./peer-trust.ts";
 import type { StatReporter } from "./stat-reporter.ts";
 
-/** A request as a listener hands it over. */
-export interface Arrival {
-  readonly client: ClientSide;
-  readonly method: string;
-  /** The request target as the client wrote it. */
-  readonly url: string;
-  /** `1.0`, `1.1` or `2.0`. */
-  readonly httpVersion: string;
-  readonly rawHeaders: readonly string[];
-  /** HTTP/2's `:authority`. */
-  readonly authority?: string | undefined;
-  /** HTTP/2 says by a flag whether a body follows. */
-  readonly hasBody?: boolean;
-  readonly peerAddress: string;
-  /** How this arrival's protocol reaches the app. */
-  readonly startForwarding: StartForwarding;
-}
-
 /** Asks the app whether it is ready. */
 export interface ReadinessProber {
   probe(): Promise<boolean>;
@@ -49,6 +31,17 @@ export interface ReadinessProber {
 export interface ExchangeRecorder {
   onQueued(inFlight: number): void;
   onFinished(exchange: Exchange, nowMs: number): void;
+  /** A question about the pod was answered. */
+  onProbed?(probe: AnsweredProbe, nowMs: number): void;
+}
+
+/** A question about the pod and what it heard. */
+export interface AnsweredProbe {
+  readonly arrival: Arrival;
+  readonly head: RequestHead;
+  readonly status: number;
+  readonly bodyBytes: number;
+  readonly startedMs: number;
 }
 
 export interface PipelineParts {
@@ -103,17 +96,14 @@ export class Pipeline implements ExchangeContext {
       if (this.isDraining) client.closeAfterwards();
       const exchange = new Exchange(
         {
-          client,
+          arrival,
           head,
           hasBody: arrival.hasBody ?? head.hasBody,
-          method: arrival.method,
           path: target.path,
           host: this.#toHost(head, target.host),
-          peerAddress: arrival.peerAddress,
-          protocol: `HTTP/${arrival.httpVersion}`,
+          askedHost: target.host,
           startedMs: this.#parts.clock.monotonic(),
           isProxied,
-          startForwarding: arrival.startForwarding,
         },
         this,
       );
@@ -183,16 +173,30 @@ export class Pipeline implements ExchangeContext {
   }
 
   #answerHealth(arrival: Arrival, head: RequestHead, question: HealthQuestion): void {
-    const { drainer, prober } = this.#parts;
-    const { client } = arrival;
+    const { drainer, prober, clock } = this.#parts;
+    const startedMs = clock.monotonic();
+    const send = (answer: HealthAnswer): void => this.#sendHealthAnswer(arrival, head, answer, startedMs);
     // The kubelet is answered from wherever it asks: its question gives nothing away.
     const networkProbe = head.networkProbe ?? findHeader(arrival.rawHeaders, headerNames.networkProbe);
     const answer = decideHealthAnswer(question, drainer.isDraining, networkProbe, head.networkHash);
-    if (answer !== undefined) return sendHealthAnswer(client, answer);
+    if (answer !== undefined) return send(answer);
     prober.probe().then(
-      (isReady) => sendHealthAnswer(client, toReadinessAnswer(isReady)),
-      () => sendHealthAnswer(client, toReadinessAnswer(false)),
+      (isReady) => send(toReadinessAnswer(isReady)),
+      () => send(toReadinessAnswer(false)),
     );
+  }
+
+  #sendHealthAnswer(
+    arrival: Arrival,
+    head: RequestHead,
+    { status, headers, body }: HealthAnswer,
+    startedMs: number,
+  ): void {
+    const bytes = Buffer.from(body);
+    arrival.client.sendHead(status, [...headers, "Content-Length", String(bytes.length)]);
+    arrival.client.end(bytes);
+    const probe = { arrival, head, status, bodyBytes: bytes.length, startedMs };
+    for (const recorder of this.#parts.recorders) recorder.onProbed?.(probe, this.#parts.clock.monotonic());
   }
 }
 
@@ -203,12 +207,6 @@ function isBypass(exchange: Exchange): boolean {
 function findHeader(rawHeaders: readonly string[], name: string): string | undefined {
   const index = rawHeaders.findIndex((each, at) => at % 2 === 0 && each.toLowerCase() === name);
   return index === -1 ? undefined : rawHeaders[index + 1];
-}
-
-function sendHealthAnswer(client: ClientSide, answer: HealthAnswer): void {
-  const body = Buffer.from(answer.body);
-  client.sendHead(answer.status, [...answer.headers, "Content-Length", String(body.length)]);
-  client.end(body);
 }
 
 function toSluiceError(error: unknown): SluiceError {

@@ -114,7 +114,7 @@ function createMetrics(settings: SidecarSettings): RequestMetrics | undefined {
 }
 
 function createRequestLog(settings: SidecarSettings): ExchangeRecorder | undefined {
-  const template = settings.observability.requestLogTemplate;
+  const { requestLogTemplate: template, logsProbes } = settings.observability;
   if (template === undefined) return undefined;
   const identity = {
     Name: settings.revision,
@@ -124,7 +124,8 @@ function createRequestLog(settings: SidecarSettings): ExchangeRecorder | undefin
     PodName: settings.pod,
     PodIP: settings.podIp,
   };
-  return new RequestLog(template, identity, (line) => void process.stdout.write(line));
+  const write = (line: string): void => void process.stdout.write(line, "latin1");
+  return new RequestLog({ template, logsProbes, identity, write });
 }
 
 function createForwarder(settings: SidecarSettings, clock: Clock): AppForwarder {

@@ -12,7 +12,7 @@ export function toUpstreamHeaders(exchange: Exchange): string[] {
       ? toForwarded(head.forwardedFor, head.forwardedProto, head.forwardedHost)
       : head.forwarded;
   if (forwarded !== undefined) headers.push("Forwarded", forwarded);
-  const peer = toPlainAddress(exchange.peerAddress);
+  const peer = toPlainAddress(exchange.arrival.peerAddress);
   headers.push("X-Forwarded-For", head.forwardedFor === undefined ? peer : `${head.forwardedFor}, ${peer}`);
   // Of what TE offers only trailers concern the app: they are passed on (RFC 9110 §10.1.4).
   if (head.te !== undefined && /(?:^|,)\s*trailers\s*(?:,|$)/i.test(head.te)) headers.push("TE", "trailers");
