@@ -5,8 +5,10 @@ const root = join(import.meta.dirname, "..");
 
 /** Parts of libraries that the sidecar never uses and that would load TLS and clusters when it starts. */
 const unused: readonly RegExp[] = [
-  // Prometheus comes to us; there is one process; the process's figures are our own.
-  /prom-client\/lib\/(?:pushgateway|cluster|defaultMetrics)\.js$/,
+  // Prometheus comes to us; there is one process; the process's figures are our own; no summaries.
+  /prom-client\/lib\/(?:pushgateway|cluster|defaultMetrics|summary)\.js$/,
+  // Logs are written by the process itself, not by a worker.
+  /pino\/lib\/transport\.js$/,
 ];
 
 /** Leaves out what only costs time at the start: the parts above become a function that says so. */

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { Agent, request } from "node:http";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { systemClock } from "@sluice/core";
-import { UpstreamPools, type UpstreamPool } from "@sluice/dataplane";
+import { UpstreamPool } from "@sluice/dataplane";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ask, startApp, startTestSidecar, until } from "../support/sidecar-harness.ts";
 
@@ -83,9 +83,8 @@ describe("connections to the app", () => {
       return socket;
     });
     const options = { connectTimeoutMs: 0, idleTimeoutMs: 10_000, maxIdlePerTarget: 2, maxHeadBytes: 1000 };
-    const pools = new UpstreamPools(options, systemClock);
-    onTestFinished(() => pools.close());
-    const pool = pools.get({ address: "127.0.0.1", port: app.port });
+    const pool = new UpstreamPool({ address: "127.0.0.1", port: app.port }, options, systemClock);
+    onTestFinished(() => pool.destroy());
     const answered = Array.from({ length: 3 }, () => getThrough(pool));
     expect(await Promise.all(answered)).toEqual([200, 200, 200]);
     await until(() => app.sockets.filter((socket) => socket.readyState === "open").length === 2);

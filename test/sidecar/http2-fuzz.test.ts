@@ -44,12 +44,15 @@ const ownHeaders: ReadonlySet<string> = new Set([
   "trailer",
 ]);
 
-/** A whole request as somebody read it. */
+/** A whole request as somebody read it; trailers lose what has no place there. */
 function describeRequest(headers: IncomingHttpHeaders, body: string, trailers: IncomingHttpHeaders): string {
   const said = Object.entries(headers)
     .filter(([name]) => !ownHeaders.has(name))
     .toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return JSON.stringify({ said, body, trailers: Object.entries(trailers) });
+  const saidLast = Object.entries(trailers).filter(
+    ([name]) => !ownHeaders.has(name) && name !== "content-length",
+  );
+  return JSON.stringify({ said, body, trailers: saidLast });
 }
 
 /** Answers every request that came whole, and writes it down. */
@@ -213,10 +216,17 @@ async function send(port: number, frames: readonly Buffer[]): Promise<void> {
   await client.waitForClose();
 }
 
-/**
- * Of what the app saw, the first that the strict reader did not; it may see less, as we refuse more, but nothing else. Where the
- * reader ended the connection for what we reset a stream for, a request of the seed's that stood beside is let pass.
- */
+/** The frames that the bytes are, wherever they came from, without those of other streams. */
+function cutOut(bytes: Buffer, stream: number): Buffer[] {
+  const frames: Buffer[] = [];
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+    const owner = bytes.readUInt32BE(at + 5) & 0x7fffffff;
+    if (owner === 0 || owner === stream) frames.push(bytes.subarray(at, at + 9 + bytes.readUIntBE(at, 3)));
+  }
+  return frames;
+}
+
+/** Of what the app saw, the first that the strict reader did not; it may see less, as we refuse more, but nothing else. */
 function findDifference(
   strict: readonly string[],
   seed: readonly string[],
@@ -262,7 +272,12 @@ test("600 mutated conversations: what the app saw is what Node's strict parser r
     await send(reader.port, frames);
     await send(ports.main, frames);
     const bytes = frames.map((each) => each.toString("hex"));
-    const difference = findDifference(strict, harmless[index] ?? [], seen);
+    let difference = findDifference(strict, harmless[index] ?? [], seen);
+    if (difference !== undefined) {
+      // The reader ends the connection for much that we reset a stream for; it may have no quarrel with the others, one by one.
+      for (const stream of [1, 3, 5]) await send(reader.port, cutOut(Buffer.concat(frames), stream));
+      difference = findDifference(strict, harmless[index] ?? [], seen);
+    }
     // The first difference ends the run, with all that is needed to repeat it.
     expect({ seed, round, bytes, strict, difference }).toEqual({
       seed,

@@ -10,10 +10,11 @@ import {
   type Forwarding,
   type ForwardRequest,
   type Http1Client,
-  type Http2Pools,
+  type Http2Pool,
   type RequestHead,
   type UpgradeObserver,
-  type UpstreamPools,
+  type TargetPools,
+  type UpstreamPool,
 } from "@sluice/dataplane";
 
 /** One request, understood. */
@@ -27,9 +28,9 @@ export interface ExchangeRequest extends ForwardRequest {
 
 export interface PodForwarderOptions {
   readonly clock: Clock;
-  readonly pools: UpstreamPools;
+  readonly pools: TargetPools<UpstreamPool>;
   /** For pods whose app speaks HTTP/2. */
-  readonly http2Pools: Http2Pools;
+  readonly http2Pools: TargetPools<Http2Pool>;
 }
 
 /** Sends requests to pods, over HTTP/2 where the app speaks that. */

@@ -12,7 +12,7 @@ import {
   type ResponseHead,
   type UpstreamConnection,
   type UpstreamPool,
-  type UpstreamPools,
+  type TargetPools,
 } from "@sluice/dataplane";
 import type { ProbePod } from "./pod-prober.ts";
 
@@ -22,7 +22,7 @@ const expectedBody: string = probeTargets.queue;
  * Probes pods as Knative's activator does (reference §2.4): `GET /healthz` with `K-Network-Probe: queue`; healthy is 200 with
  * the body `queue`. It uses the connections of requests, so the first request finds one open.
  */
-export function createPodProbe(pools: UpstreamPools, clock: Clock): ProbePod {
+export function createPodProbe(pools: TargetPools<UpstreamPool>, clock: Clock): ProbePod {
   return (tracker, timeoutMs, done) => {
     const target = { address: tracker.pod.address, port: tracker.pod.ports.main };
     const probe = new RunningProbe(pools.get(target), toAuthority(target), done);

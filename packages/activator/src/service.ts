@@ -1,5 +1,5 @@
 import { systemClock, toKey, type CancelTimer, type Clock, type FeedObject } from "@sluice/core";
-import { DeadlineQueue, Http2Pools, UpstreamPools } from "@sluice/dataplane";
+import { DeadlineQueue, Http2Pool, TargetPools, UpstreamPool } from "@sluice/dataplane";
 import {
   addGauge,
   AdminServer,
@@ -67,19 +67,14 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
       maxBytes: settings.maxHeldBytesPerRevision,
     },
   });
-  const pools = new UpstreamPools(
-    {
-      connectTimeoutMs: settings.connectTimeoutMs,
-      idleTimeoutMs: settings.idleTimeoutMs,
-      maxIdlePerTarget: settings.maxIdlePerPod,
-      maxHeadBytes: headBytesFromPods,
-    },
-    clock,
-  );
-  const http2Pools = new Http2Pools(
-    { connectTimeoutMs: settings.connectTimeoutMs, maxHeadBytes: headBytesFromPods },
-    clock,
-  );
+  const connections = {
+    connectTimeoutMs: settings.connectTimeoutMs,
+    idleTimeoutMs: settings.idleTimeoutMs,
+    maxIdlePerTarget: settings.maxIdlePerPod,
+    maxHeadBytes: headBytesFromPods,
+  };
+  const pools = new TargetPools((target) => new UpstreamPool(target, connections, clock));
+  const http2Pools = new TargetPools((target) => new Http2Pool(target, connections, clock));
   const prober = new PodProber({
     clock,
     probe: createPodProbe(pools, clock),

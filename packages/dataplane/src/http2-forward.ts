@@ -3,7 +3,7 @@ import type { BodySink, ClientSide } from "./client-side.ts";
 import type { ForwardFailure, Forwarding, ForwardObserver, ForwardRequest } from "./forward.ts";
 import type { Answerer } from "./http1-forward.ts";
 import { Http2Client } from "./http2-client.ts";
-import type { Http2Connection } from "./http2/connection.ts";
+import type { Http2Connection, RequestFields } from "./http2/connection.ts";
 import { errorCode } from "./http2/error-code.ts";
 import type { FieldSection } from "./http2/field-section.ts";
 import type { Http2Stream, StreamHandler } from "./http2/stream.ts";
@@ -72,8 +72,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
 
   onConnection(connection: Http2Connection): void {
     const { hasBody, head } = this.#request;
-    const { pseudoHeaders, headers } = toFields(this.#request, this.#pool.authority);
-    const stream = connection.request(pseudoHeaders, headers, !hasBody, this);
+    const stream = connection.request(toFields(this.#request, this.#pool.authority), !hasBody, this);
     if (stream === undefined) {
       const error = new SluiceError("bad-request", "a header that HTTP/2 does not allow");
       this.#finish({ error, mayHaveReachedApp: false });
@@ -203,20 +202,18 @@ function toResetFailure(code: number, flaw: string | undefined, isUnseen: boolea
   return { error, mayHaveReachedApp: !isUnseen };
 }
 
-/** `Host` is HTTP/2's `:authority`, and pseudo-headers come first. A request that names no host is for the target, as with Go. */
-function toFields(request: Http2Request, target: string): { pseudoHeaders: string[]; headers: string[] } {
-  const { method, path, headers, head } = request;
-  const pseudoHeaders = [":method", method, ":scheme", "http", ":path", path];
-  const regular: string[] = [];
-  for (let index = 0; index < headers.length; index += 2) {
+/** A request that names no host is for the target, as with Go. */
+function toFields({ method, path, headers, head }: Http2Request, target: string): RequestFields {
+  return { method, path, authority: findHost(headers) || target, headers, trailer: head.trailer };
+}
+
+/** Ours stands behind all others. */
+function findHost(headers: readonly string[]): string {
+  for (let index = headers.length - 2; index >= 0; index -= 2) {
     const name = headers[index] ?? "";
-    const value = headers[index + 1] ?? "";
-    if (name.length !== 4 || name.toLowerCase() !== "host") regular.push(name, value);
-    else pseudoHeaders.push(":authority", value === "" ? target : value);
+    if (name.length === 4 && name.toLowerCase() === "host") return headers[index + 1] ?? "";
   }
-  // Servers written in Go drop trailers that were not announced.
-  if (head.trailer !== undefined) regular.push("trailer", head.trailer);
-  return { pseudoHeaders, headers: regular };
+  return "";
 }
 
 function toError(error: unknown): Error {

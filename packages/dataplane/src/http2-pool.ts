@@ -2,8 +2,8 @@ import { connect } from "node:net";
 import { SluiceError, type CancelTimer, type Clock } from "@sluice/core";
 import { Http2Connection, type ConnectionOwner } from "./http2/connection.ts";
 import type { LocalSettings } from "./http2/settings.ts";
-import type { Target } from "./upstream-connection.ts";
-import { toAuthority } from "./upstream-pools.ts";
+import type { TargetPool } from "./target-pools.ts";
+import { toAuthority, type Target } from "./target.ts";
 
 /** Waits for room on a connection, until it gets it, hears that there is none, or leaves. */
 export interface Http2Waiter {
@@ -32,7 +32,7 @@ const maxResets = 500;
 const streamWindowBytes = 256 * 1024;
 
 /** The HTTP/2 connections to one target: another is opened when the others are full. */
-export class Http2Pool {
+export class Http2Pool implements TargetPool {
   readonly #target: Target;
   readonly #options: Http2PoolOptions;
   readonly #clock: Clock;
@@ -166,8 +166,6 @@ class PooledConnection implements ConnectionOwner {
     this.#cancelTimer();
     this.#pool.onSettings(this);
   }
-
-  onGoAway(): void {}
 
   onStreamClosed(): void {
     if (this.connection.resetCount >= maxResets) this.connection.leave();

@@ -153,8 +153,6 @@ class ClientConnection implements ConnectionOwner {
 
   onSettings(): void {}
 
-  onGoAway(): void {}
-
   onStreamClosed(): void {}
 
   onClosed(): void {

@@ -17,14 +17,14 @@ export {
   type PeerSocket,
 } from "./http2-server.ts";
 export { shareWithHttp2 } from "./shared-port.ts";
-export type { Http2Pool } from "./http2-pool.ts";
-export { Http2Pools } from "./http2-pools.ts";
+export { Http2Pool } from "./http2-pool.ts";
 export { NodeHttp2Client } from "./node-http2-client.ts";
 export { readRequestHead, RequestHead, type ForwardedTrust, type HeaderTrust } from "./request-head.ts";
 export { RequestDeadlines, RequestLimits, type LimitDurations, type LimitKind } from "./request-limits.ts";
 export { checkFraming, checkHost, toRequestTarget, type RequestTarget } from "./request-target.ts";
 export { createUpgradeClient, UpgradeForward, type UpgradeObserver } from "./upgrade-forward.ts";
 export type { ResponseHead } from "./response-head.ts";
-export type { ConnectionUser, Target, UpstreamConnection } from "./upstream-connection.ts";
-export type { ConnectionWaiter, UpstreamPool, UpstreamPoolOptions } from "./upstream-pool.ts";
-export { toAuthority, UpstreamPools } from "./upstream-pools.ts";
+export type { ConnectionUser, UpstreamConnection } from "./upstream-connection.ts";
+export { UpstreamPool, type ConnectionWaiter, type UpstreamPoolOptions } from "./upstream-pool.ts";
+export { TargetPools } from "./target-pools.ts";
+export { toAuthority, type Target } from "./target.ts";

@@ -7,7 +7,7 @@ import { Http1Client } from "./http1-client.ts";
 import { toUpgradeHeaders } from "./response-headers.ts";
 import { relayResponse } from "./response-relay.ts";
 import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
-import type { Target } from "./upstream-connection.ts";
+import type { Target } from "./target.ts";
 import { closeForApp, closeForClient, FrameTracker } from "./websocket-close.ts";
 
 export interface UpgradeObserver extends ForwardObserver {

@@ -2,12 +2,7 @@ import { connect, type Socket } from "node:net";
 import { SluiceError } from "@sluice/core";
 import type { ResponseHead } from "./response-head.ts";
 import { ResponseParser, type ResponseConsumer } from "./response-parser.ts";
-
-/** Where a request goes: an address without brackets, and a port. */
-export interface Target {
-  readonly address: string;
-  readonly port: number;
-}
+import type { Target } from "./target.ts";
 
 /** Whoever has a request on the connection. */
 export interface ConnectionUser {

@@ -1,5 +1,7 @@
 import type { CancelTimer, Clock } from "@sluice/core";
-import { UpstreamConnection, type ConnectionOwner, type Target } from "./upstream-connection.ts";
+import type { TargetPool } from "./target-pools.ts";
+import type { Target } from "./target.ts";
+import { UpstreamConnection, type ConnectionOwner } from "./upstream-connection.ts";
 
 /** Waits for a connection, until it gets one, hears that there is none, or leaves. */
 export interface ConnectionWaiter {
@@ -27,7 +29,7 @@ const keepAliveMarginMs = 1000;
  * The HTTP/1.1 connections to one target: as many as there are requests on them at once, one request each. The one that was used
  * last is taken first, so those that are not needed grow old and are closed.
  */
-export class UpstreamPool implements ConnectionOwner {
+export class UpstreamPool implements ConnectionOwner, TargetPool {
   readonly #target: Target;
   readonly #options: UpstreamPoolOptions;
   readonly #clock: Clock;
@@ -71,14 +73,12 @@ export class UpstreamPool implements ConnectionOwner {
     if (index !== -1) this.#waiting.splice(index, 1);
   }
 
-  /** Connections end with the requests that are on them; nobody is to come any more. */
   retire(): void {
     this.#isClosing = true;
     this.#cancelSweep?.();
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
 
-  /** Ends every connection, at once. */
   destroy(): void {
     this.retire();
     for (const connection of this.#all) connection.destroy();

@@ -4,14 +4,12 @@ import {
   type EarlyBytes,
   Http1Forward,
   Http2Forward,
-  Http2Pools,
-  type Http2Pool,
+  Http2Pool,
   UpgradeForward,
-  UpstreamPools,
+  UpstreamPool,
   type Forwarding,
   type Http1Client,
   type Target,
-  type UpstreamPool,
   type UpstreamPoolOptions,
 } from "@sluice/dataplane";
 import type { StartForwarding } from "./arrival.ts";
@@ -22,19 +20,15 @@ import { toUpstreamHeaders } from "./upstream-headers.ts";
 export class AppForwarder {
   readonly #target: Target;
   readonly #clock: Clock;
-  readonly #pools: UpstreamPools;
   readonly #pool: UpstreamPool;
-  readonly #http2Pools: Http2Pools;
   readonly #http2Pool: Http2Pool;
   readonly #tunnels = new Set<UpgradeForward>();
 
   constructor(target: Target, options: UpstreamPoolOptions, clock: Clock) {
     this.#target = target;
     this.#clock = clock;
-    this.#pools = new UpstreamPools(options, clock);
-    this.#pool = this.#pools.get(target);
-    this.#http2Pools = new Http2Pools(options, clock);
-    this.#http2Pool = this.#http2Pools.get(target);
+    this.#pool = new UpstreamPool(target, options, clock);
+    this.#http2Pool = new Http2Pool(target, options, clock);
   }
 
   readonly startHttp1: StartForwarding = (exchange) => {
@@ -69,7 +63,7 @@ export class AppForwarder {
   }
 
   close(): void {
-    this.#http2Pools.close();
-    this.#pools.close();
+    this.#http2Pool.destroy();
+    this.#pool.destroy();
   }
 }

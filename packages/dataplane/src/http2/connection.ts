@@ -3,14 +3,15 @@ import type { Clock } from "@sluice/core";
 import { AbuseGuard } from "./abuse-guard.ts";
 import { ConnectionFault, errorCode } from "./error-code.ts";
 import { FieldSection } from "./field-section.ts";
-import { frameFlag, frameType, maxUint31, preface, readUint31, writeUint32 } from "./frame.ts";
-import { FrameReader, type FrameReceiver } from "./frame-reader.ts";
+import { frameFlag, frameType, maxUint31, preface, writeUint32 } from "./frame.ts";
+import { FrameInterpreter, type FrameListener } from "./frame-interpreter.ts";
 import { FrameWriter } from "./frame-writer.ts";
-import { findFragment, HeaderBlock, priorityBytes } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
+import { ReceiveWindow } from "./receive-window.ts";
 import { SendQueue } from "./send-queue.ts";
 import { PeerSettings, toSettingsPayload, type LocalSettings } from "./settings.ts";
+import { StreamTable } from "./stream-table.ts";
 import { Http2Stream, type StreamHandler } from "./stream.ts";
 
 /** Whoever has a connection. */
@@ -19,9 +20,7 @@ export interface ConnectionOwner {
   onRequest(stream: Http2Stream, section: FieldSection, isEnd: boolean): void;
   /** The peer has said what it takes, for the first time or anew. */
   onSettings(): void;
-  /** The peer takes no more streams on this connection. */
-  onGoAway(): void;
-  /** There is room for another stream. */
+  /** A stream has ended: there is room for another. */
   onStreamClosed(): void;
   /** The connection is no more; all its streams have heard it before. */
   onClosed(): void;
@@ -33,12 +32,23 @@ export interface ConnectionOptions {
   readonly clock: Clock;
 }
 
+/** What a request says in its head. */
+export interface RequestFields {
+  readonly method: string;
+  readonly path: string;
+  readonly authority: string;
+  /** Names and values in turn; a `Host` among them is not sent, as the authority says it. */
+  readonly headers: readonly string[];
+  /** The value of `Trailer`, when there is one. */
+  readonly trailer: string | undefined;
+}
+
+/** The window that everybody starts with (RFC 9113 §6.9.2). */
+const initialWindowBytes = 65_535;
 /** A longer frame would let one stream keep the others waiting. */
 const maxDataFrameBytes = 64 * 1024;
 /** Answers to PING and SETTINGS that a peer may leave unread (CVE-2019-9512, CVE-2019-9515). */
 const maxUnreadReplies = 1000;
-/** Streams that we reset lately: what the peer sent on them before it heard that means nothing. */
-const maxRecentResets = 1024;
 /** How long a connection that is ended may take to hand out its last bytes. */
 const lastBytesMs = 1000;
 
@@ -48,52 +58,45 @@ const leavingPing = Buffer.from("leaving!");
 const noBytes = Buffer.alloc(0);
 
 /** An HTTP/2 connection on a socket, either side of it (RFC 9113). */
-export class Http2Connection implements FrameReceiver {
+export class Http2Connection implements FrameListener {
   readonly socket: Duplex;
   readonly local: LocalSettings;
   readonly peer = new PeerSettings();
   readonly sendQueue: SendQueue;
+  isClosed = false;
+  /** Streams that we reset. */
+  resetCount = 0;
   readonly #owner: ConnectionOwner;
   readonly #isServer: boolean;
   readonly #clock: Clock;
   readonly #guard: AbuseGuard;
   readonly #writer: FrameWriter;
-  readonly #reader = new FrameReader(this);
+  readonly #frames: FrameInterpreter;
   readonly #decoder = new HpackDecoder();
   readonly #encoder = new HpackEncoder();
-  readonly #streams = new Map<number, Http2Stream>();
-  readonly #recentResets = new Set<number>();
+  readonly #streams: StreamTable;
+  readonly #receiveWindow: ReceiveWindow;
   #awaitingFlush = new Set<Http2Stream>();
-  /** Streams of ours that we reset. */
-  resetCount = 0;
-  /** Frames and whole heads that came: what does not grow while something waits has come to a halt. */
-  messageCount = 0;
-  #block: HeaderBlock | undefined;
   #prefaceLeft: Buffer;
-  #receiveWindow = 65_535;
-  #creditBytes = 0;
-  /** The highest of the peer's streams, and of ours. */
-  #lastPeerStream = 0;
-  #lastOwnStream: number;
   #unreadReplies = 0;
   /** No stream of the peer's beyond this is served. */
   #lastServed = maxUint31;
-  #hasSettings = false;
   #isLeaving = false;
   #isPeerLeaving = false;
-  #isClosed = false;
 
-  constructor(socket: Duplex, options: ConnectionOptions, owner: ConnectionOwner) {
+  constructor(socket: Duplex, { isServer, local, clock }: ConnectionOptions, owner: ConnectionOwner) {
     this.socket = socket;
-    this.local = options.local;
+    this.local = local;
     this.#owner = owner;
-    this.#isServer = options.isServer;
-    this.#clock = options.clock;
-    this.#guard = new AbuseGuard(options.clock);
+    this.#isServer = isServer;
+    this.#clock = clock;
+    this.#guard = new AbuseGuard(clock);
     this.#writer = new FrameWriter(socket, () => this.#onFlushed());
+    this.#frames = new FrameInterpreter(this, 2 * local.maxHeaderListBytes + 65_536);
+    this.#streams = new StreamTable(isServer);
+    this.#receiveWindow = new ReceiveWindow(local.connectionWindowBytes);
     this.sendQueue = new SendQueue(this.#writer);
-    this.#prefaceLeft = options.isServer ? prefaceBytes : noBytes;
-    this.#lastOwnStream = options.isServer ? 0 : -1;
+    this.#prefaceLeft = isServer ? prefaceBytes : noBytes;
     this.#greet();
     socket
       .on("data", (chunk: Buffer) => this.#read(chunk))
@@ -104,26 +107,9 @@ export class Http2Connection implements FrameReceiver {
       .resume();
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
   /** Streams that are open now. */
   get streamCount(): number {
     return this.#streams.size;
-  }
-
-  /** The peer has said what it takes. Before that it may be anything, and has got nothing from us but our greeting. */
-  get hasSettings(): boolean {
-    return this.#hasSettings;
-  }
-
-  /** Whether one more stream can be opened now. */
-  get hasRoom(): boolean {
-    const canTake = this.#hasSettings && !this.#isPeerLeaving && !this.#isLeaving && !this.#isClosed;
-    return (
-      canTake && this.#streams.size < this.peer.maxConcurrentStreams && this.#lastOwnStream < maxUint31 - 2
-    );
   }
 
   /** One side of it wants no new streams. */
@@ -133,22 +119,30 @@ export class Http2Connection implements FrameReceiver {
 
   /** Whether we ever opened a stream on it. */
   get hasOpened(): boolean {
-    return this.#lastOwnStream > 0;
+    return this.#streams.hasOpenedOwn;
+  }
+
+  /**
+   * Whether one more stream can be opened now. Before the peer has said its settings it may be anything, and gets nothing from us but our
+   * greeting.
+   */
+  get hasRoom(): boolean {
+    const isOpen = this.#frames.hasSettings && !this.isLeaving && !this.isClosed;
+    return isOpen && this.#streams.size < this.peer.maxConcurrentStreams && this.#streams.hasOwnLeft;
   }
 
   /** Something has begun and is not whole: the greeting, a head, a frame. */
   get isInMessage(): boolean {
-    return !this.#hasSettings || this.#block !== undefined || this.#reader.isWaiting;
+    return this.#frames.isInMessage;
+  }
+
+  /** What does not grow while something is not whole has come to a halt. */
+  get messageCount(): number {
+    return this.#frames.messageCount;
   }
 
   get isFlushed(): boolean {
     return this.#writer.isFlushed;
-  }
-
-  /** The stream hears when nothing is kept by reference any more. */
-  awaitFlush(stream: Http2Stream): void {
-    this.#awaitingFlush.add(stream);
-    this.#writer.reportFlush();
   }
 
   get maxDataBytes(): number {
@@ -156,22 +150,14 @@ export class Http2Connection implements FrameReceiver {
   }
 
   /** Opens a stream; ask `hasRoom` before. Undefined for what no request may have: nothing was sent then. */
-  request(
-    pseudoHeaders: readonly string[],
-    headers: readonly string[],
-    isEnd: boolean,
-    handler: StreamHandler,
-  ): Http2Stream | undefined {
-    const id = this.#lastOwnStream + 2;
-    const isWhole = this.#encode(pseudoHeaders, headers);
-    if (!isWhole) {
+  request(fields: RequestFields, isEnd: boolean, handler: StreamHandler): Http2Stream | undefined {
+    if (!this.#encodeRequest(fields)) {
       this.#encoder.abandon();
       return undefined;
     }
-    this.#lastOwnStream = id;
-    const stream = this.#addStream(id);
+    const stream = this.#addStream(this.#streams.nextOwn());
     stream.handler = handler;
-    this.#writer.headers(id, this.#encoder.finish(), isEnd, this.peer.maxFrameBytes);
+    this.#writer.headers(stream.id, this.#encoder.finish(), isEnd, this.peer.maxFrameBytes);
     if (isEnd) stream.markEnded();
     return stream;
   }
@@ -181,7 +167,7 @@ export class Http2Connection implements FrameReceiver {
    * ends (RFC 9113 §6.8).
    */
   leave(): void {
-    if (this.#isLeaving || this.#isClosed) return;
+    if (this.#isLeaving || this.isClosed) return;
     this.#isLeaving = true;
     if (this.#isServer) {
       this.#writeGoAway(maxUint31, errorCode.none);
@@ -191,7 +177,7 @@ export class Http2Connection implements FrameReceiver {
 
   /** Ends it at once; only what was written before still goes out. */
   destroy(): void {
-    if (!this.#isClosed) this.#finish();
+    if (!this.isClosed) this.#finish();
   }
 
   /** Names and values in turn; what no message may have is left out. */
@@ -201,8 +187,12 @@ export class Http2Connection implements FrameReceiver {
     headers: readonly string[],
     isEnd: boolean,
   ): void {
-    this.#encode(pseudoHeaders, headers);
-    this.#writer.headers(stream, this.#encoder.finish(), isEnd, this.peer.maxFrameBytes);
+    const encoder = this.#encoder;
+    encoder.begin();
+    for (let at = 0; at < pseudoHeaders.length; at += 2)
+      encoder.field(pseudoHeaders[at] ?? "", pseudoHeaders[at + 1] ?? "");
+    for (let at = 0; at < headers.length; at += 2) encoder.field(headers[at] ?? "", headers[at + 1] ?? "");
+    this.#writer.headers(stream, encoder.finish(), isEnd, this.peer.maxFrameBytes);
   }
 
   writeData(stream: number, chunk: Uint8Array, from: number, to: number, isEnd: boolean): void {
@@ -216,11 +206,14 @@ export class Http2Connection implements FrameReceiver {
 
   /** So many bytes of DATA are not held any more. */
   credit(bytes: number): void {
-    this.#creditBytes += bytes;
-    if (2 * this.#creditBytes < this.local.connectionWindowBytes) return;
-    this.writeWindowUpdate(0, this.#creditBytes);
-    this.#receiveWindow += this.#creditBytes;
-    this.#creditBytes = 0;
+    const increment = this.#receiveWindow.give(bytes);
+    if (increment > 0) this.writeWindowUpdate(0, increment);
+  }
+
+  /** The stream hears when nothing is kept by reference any more. */
+  awaitFlush(stream: Http2Stream): void {
+    this.#awaitingFlush.add(stream);
+    this.#writer.reportFlush();
   }
 
   /** Everything of ours was written on the stream. */
@@ -237,55 +230,18 @@ export class Http2Connection implements FrameReceiver {
     this.#close(stream);
   }
 
-  onFrame(type: number, flags: number, stream: number, bytes: Buffer, from: number, to: number): void {
-    if (this.#block !== undefined && type !== frameType.continuation)
-      throw protocolFault("a frame inside a header block");
-    if (!this.#hasSettings && type !== frameType.settings) throw protocolFault("no SETTINGS at first");
-    if (this.#block === undefined) this.messageCount++;
-    switch (type) {
-      case frameType.headers:
-        return this.#onHeaders(flags, stream, bytes, from, to);
-      case frameType.continuation:
-        return this.#onContinuation(flags, stream, bytes, from, to);
-      case frameType.windowUpdate:
-        return this.#onWindowUpdate(stream, bytes, from, to);
-      case frameType.rstStream:
-        return this.#onRstStream(stream, bytes, from, to);
-      case frameType.settings:
-        return this.#onSettings(flags, stream, bytes, from, to);
-      case frameType.ping:
-        return this.#onPing(flags, stream, bytes, from, to);
-      case frameType.goAway:
-        return this.#onGoAway(stream, bytes, from, to);
-      case frameType.pushPromise:
-        throw protocolFault("PUSH_PROMISE");
-      case frameType.priority:
-        expectStream(stream);
-        expectLength(to - from, priorityBytes);
-        return this.#guard.countIdleFrame();
-      default:
-        return this.#guard.countIdleFrame();
-    }
-  }
-
   onDataHead(id: number, length: number, dataBytes: number): void {
-    expectStream(id);
-    if (this.#block !== undefined) throw protocolFault("DATA inside a header block");
-    if (!this.#hasSettings) throw protocolFault("no SETTINGS at first");
-    this.#receiveWindow -= length;
-    if (this.#receiveWindow < 0)
+    if (!this.#receiveWindow.take(length))
       throw new ConnectionFault(errorCode.flowControl, "more DATA than the window");
-    const stream = this.#streams.get(id);
-    if (stream === undefined || stream.isRemoteEnded) {
-      this.credit(length);
-      this.#expectRecent(id, stream);
-    } else if (!stream.receiveDataHead(length, dataBytes))
+    const stream = this.#findReceiving(id);
+    if (stream === undefined) this.credit(length);
+    else if (!stream.receiveDataHead(length, dataBytes))
       this.#failStream(stream, errorCode.flowControl, "more DATA than the window");
   }
 
   onData(id: number, chunk: Buffer, isEnd: boolean): void {
     const stream = this.#streams.get(id);
-    if (stream === undefined || stream.isRemoteEnded) return;
+    if (stream === undefined) return;
     if (chunk.length === 0 && !isEnd) this.#guard.countIdleFrame();
     const flaw = stream.receiveData(chunk.length, isEnd);
     if (flaw !== undefined) this.#failStream(stream, errorCode.protocol, flaw);
@@ -295,38 +251,100 @@ export class Http2Connection implements FrameReceiver {
     }
   }
 
-  /** What the peer did ends this stream and no other. */
-  #failStream(stream: Http2Stream, code: number, flaw: string): void {
-    if (stream.isClosed) return;
-    this.resetStream(stream, code);
-    stream.handler?.onReset(code, flaw);
-    if (this.#isServer) this.#guard.countFutileStream();
+  /** Every block is decoded, also one that nobody wants: those behind it depend on it. */
+  onHeaders(id: number, isEnd: boolean, bytes: Buffer, from: number, to: number): void {
+    const known = this.#streams.get(id);
+    const isRequest = this.#isServer && known === undefined && id > this.#streams.lastPeer;
+    const kind = isRequest ? "request" : known?.hasHead === false ? "response" : "trailers";
+    const section = new FieldSection(kind, this.local.maxHeaderListBytes);
+    this.#decoder.decode(bytes, from, to, section);
+    section.finish();
+    if (isRequest) {
+      this.#onRequest(id, section, isEnd);
+      return;
+    }
+    const stream = this.#findReceiving(id);
+    if (stream === undefined) return;
+    const flaw =
+      kind === "response" ? stream.receiveHead(section, isEnd) : stream.receiveTrailers(section, isEnd);
+    if (flaw !== undefined) this.#failStream(stream, errorCode.protocol, flaw);
+    else {
+      if (kind === "response") stream.handler?.onHead(section, isEnd);
+      else stream.handler?.onTrailers(section.headers);
+      this.#closeIfDone(stream);
+    }
   }
 
-  /** Whether every field could be said. */
-  #encode(pseudoHeaders: readonly string[], headers: readonly string[]): boolean {
-    const encoder = this.#encoder;
-    let isWhole = true;
-    encoder.begin();
-    for (let at = 0; at < pseudoHeaders.length; at += 2)
-      isWhole = encoder.field(pseudoHeaders[at] ?? "", pseudoHeaders[at + 1] ?? "") && isWhole;
-    for (let at = 0; at < headers.length; at += 2)
-      isWhole = encoder.field(headers[at] ?? "", headers[at + 1] ?? "") && isWhole;
-    return isWhole;
+  onReset(id: number, code: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) {
+      this.#streams.expectKnown(id);
+      this.#guard.countIdleFrame();
+      return;
+    }
+    this.#drop(stream, code);
+    this.#owner.onStreamClosed();
+    if (this.#isServer) this.#guard.countFutileStream();
+    this.#endWhenDone();
+  }
+
+  onWindow(id: number, increment: number): void {
+    if (id === 0) {
+      if (increment === 0) throw new ConnectionFault(errorCode.protocol, "WINDOW_UPDATE of nothing");
+      if (!this.sendQueue.widen(increment))
+        throw new ConnectionFault(errorCode.flowControl, "window overflow");
+      this.sendQueue.run();
+      return;
+    }
+    const stream = this.#streams.get(id);
+    if (stream === undefined) this.#streams.expectKnown(id);
+    else if (increment === 0) this.#failStream(stream, errorCode.protocol, "WINDOW_UPDATE of nothing");
+    else if (!stream.widen(increment)) this.#failStream(stream, errorCode.flowControl, "window overflow");
+  }
+
+  onSettings(bytes: Buffer, from: number, to: number): void {
+    this.#guard.countIdleFrame();
+    const before = this.peer.initialWindowBytes;
+    this.peer.apply(bytes, from, to);
+    this.#encoder.resize(this.peer.headerTableBytes);
+    this.#reply(frameType.settings, noBytes);
+    const change = this.peer.initialWindowBytes - before;
+    for (const stream of change === 0 ? [] : this.#streams.values()) {
+      if (!stream.widen(change)) throw new ConnectionFault(errorCode.flowControl, "window overflow");
+    }
+    this.#owner.onSettings();
+  }
+
+  onPing(payload: Buffer, isAnswer: boolean): void {
+    this.#guard.countIdleFrame();
+    if (!isAnswer) this.#reply(frameType.ping, payload);
+    else if (this.#isLeaving && payload.equals(leavingPing)) this.#leaveFinally();
+  }
+
+  onGoAway(lastStream: number): void {
+    this.#guard.countIdleFrame();
+    this.#isPeerLeaving = true;
+    for (const stream of this.#isServer ? [] : this.#streams.values()) {
+      // Nothing of it was processed: it may be sent again (RFC 9113 §6.8).
+      if (stream.id > lastStream) this.#drop(stream, errorCode.refusedStream);
+    }
+    this.#endWhenDone();
+  }
+
+  onIdleFrame(): void {
+    this.#guard.countIdleFrame();
   }
 
   #greet(): void {
-    const { connectionWindowBytes } = this.local;
     if (!this.#isServer) this.#writer.bytes(prefaceBytes);
     this.#writer.frame(frameType.settings, 0, 0, toSettingsPayload(this.local, this.#isServer));
-    this.writeWindowUpdate(0, connectionWindowBytes - this.#receiveWindow);
-    this.#receiveWindow = connectionWindowBytes;
+    this.writeWindowUpdate(0, this.local.connectionWindowBytes - initialWindowBytes);
   }
 
   #read(chunk: Buffer): void {
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     try {
-      this.#reader.push(this.#prefaceLeft.length === 0 ? chunk : this.#takePreface(chunk));
+      this.#frames.push(this.#prefaceLeft.length === 0 ? chunk : this.#takePreface(chunk));
     } catch (error) {
       this.#fail(error);
     }
@@ -334,18 +352,17 @@ export class Http2Connection implements FrameReceiver {
 
   #takePreface(chunk: Buffer): Buffer {
     const length = Math.min(chunk.length, this.#prefaceLeft.length);
-    if (chunk.compare(this.#prefaceLeft, 0, length, 0, length) !== 0) throw protocolFault("not HTTP/2");
+    if (chunk.compare(this.#prefaceLeft, 0, length, 0, length) !== 0)
+      throw new ConnectionFault(errorCode.protocol, "not HTTP/2");
     this.#prefaceLeft = this.#prefaceLeft.subarray(length);
     return chunk.subarray(length);
   }
 
   /** GOAWAY says why, where it still arrives. */
   #fail(error: unknown): void {
-    if (this.#isClosed) return;
-    this.#writeGoAway(
-      this.#lastPeerStream,
-      error instanceof ConnectionFault ? error.code : errorCode.internal,
-    );
+    if (this.isClosed) return;
+    const code = error instanceof ConnectionFault ? error.code : errorCode.internal;
+    this.#writeGoAway(this.#streams.lastPeer, code);
     this.#finish();
     // A mistake of ours: it costs this connection, not the process.
     if (!(error instanceof ConnectionFault)) process.emitWarning(toError(error));
@@ -360,13 +377,9 @@ export class Http2Connection implements FrameReceiver {
   }
 
   #end(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    for (const stream of this.#streams.values()) {
-      this.#forget(stream);
-      stream.close();
-      stream.handler?.onReset(errorCode.cancel);
-    }
+    if (this.isClosed) return;
+    this.isClosed = true;
+    for (const stream of this.#streams.values()) this.#drop(stream, errorCode.cancel);
     this.#owner.onClosed();
   }
 
@@ -385,55 +398,15 @@ export class Http2Connection implements FrameReceiver {
     }
   }
 
-  #onHeaders(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    expectStream(id);
-    const fragment = findFragment(flags, bytes, from, to);
-    const isEnd = (flags & frameFlag.endStream) !== 0;
-    if ((flags & frameFlag.endHeaders) !== 0) {
-      this.#onBlock(id, isEnd, bytes, fragment.from, fragment.to);
-      return;
-    }
-    this.#block = new HeaderBlock(id, isEnd);
-    this.#block.add(bytes, fragment.from, fragment.to, this.#maxBlockBytes);
-  }
-
-  #onContinuation(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    const block = this.#block;
-    if (block === undefined || block.stream !== id) throw protocolFault("CONTINUATION of nothing");
-    block.add(bytes, from, to, this.#maxBlockBytes);
-    if ((flags & frameFlag.endHeaders) === 0) return;
-    this.#block = undefined;
-    const whole = block.bytes;
-    this.#onBlock(id, block.isEnd, whole, 0, whole.length);
-  }
-
-  /** A head that is too large is still read to its end, as long as it ends: those behind it depend on it. */
-  get #maxBlockBytes(): number {
-    return 2 * this.local.maxHeaderListBytes + 65_536;
-  }
-
-  #onBlock(id: number, isEnd: boolean, bytes: Buffer, from: number, to: number): void {
-    const stream = this.#streams.get(id);
-    const isRequest = this.#isServer && stream === undefined && id > this.#lastPeerStream;
-    const kind = isRequest ? "request" : stream?.hasHead === false ? "response" : "trailers";
-    const section = new FieldSection(kind, this.local.maxHeaderListBytes);
-    this.#decoder.decode(bytes, from, to, section);
-    section.finish();
-    if (isRequest) this.#onRequest(id, section, isEnd);
-    else if (stream === undefined || stream.isRemoteEnded) this.#expectRecent(id, stream);
-    else if (kind === "response") this.#onResponse(stream, section, isEnd);
-    else this.#onTrailers(stream, section, isEnd);
-  }
-
   #onRequest(id: number, section: FieldSection, isEnd: boolean): void {
-    if (id % 2 === 0) throw protocolFault("a stream with a server's number");
-    this.#lastPeerStream = id;
+    if (id % 2 === 0) throw new ConnectionFault(errorCode.protocol, "a stream with a server's number");
+    this.#streams.lastPeer = id;
     if (this.#streams.size >= this.local.maxConcurrentStreams || id > this.#lastServed) {
       this.#refuse(id, errorCode.refusedStream);
       return;
     }
     const stream = this.#addStream(id);
-    const flaw = section.flaw ?? stream.receiveHead(section, isEnd);
+    const flaw = stream.receiveHead(section, isEnd);
     if (flaw === undefined) {
       this.#owner.onRequest(stream, section, isEnd);
       return;
@@ -448,116 +421,41 @@ export class Http2Connection implements FrameReceiver {
     this.#guard.countFutileStream();
   }
 
-  #onResponse(stream: Http2Stream, section: FieldSection, isEnd: boolean): void {
-    const tooLarge = section.isTooLarge ? "larger headers than allowed" : undefined;
-    const flaw = section.flaw ?? tooLarge ?? stream.receiveHead(section, isEnd);
-    if (flaw !== undefined) {
-      this.#failStream(stream, errorCode.protocol, flaw);
-      return;
-    }
-    stream.handler?.onHead(section, isEnd);
-    this.#closeIfDone(stream);
-  }
-
-  #onTrailers(stream: Http2Stream, section: FieldSection, isEnd: boolean): void {
-    const notLast = isEnd ? undefined : "headers in the middle of a body";
-    const tooLarge = section.isTooLarge ? "larger trailers than allowed" : undefined;
-    const flaw = section.flaw ?? notLast ?? tooLarge ?? stream.receiveEnd();
-    if (flaw !== undefined) {
-      this.#failStream(stream, errorCode.protocol, flaw);
-      return;
-    }
-    stream.handler?.onTrailers(section.headers);
-    this.#closeIfDone(stream);
-  }
-
-  #onRstStream(id: number, bytes: Buffer, from: number, to: number): void {
-    expectStream(id);
-    expectLength(to - from, 4);
+  /** The open stream that a frame with content is for; undefined where it may be dropped. */
+  #findReceiving(id: number): Http2Stream | undefined {
     const stream = this.#streams.get(id);
-    if (stream === undefined) {
-      this.#expectKnown(id);
-      this.#guard.countIdleFrame();
-      return;
-    }
-    this.#forget(stream);
-    this.credit(stream.close());
-    stream.handler?.onReset(readUint31(bytes, from));
-    this.#owner.onStreamClosed();
+    if (stream !== undefined && !stream.isRemoteEnded) return stream;
+    this.#streams.expectRecent(id);
+    return undefined;
+  }
+
+  /** What the peer did ends this stream and no other. */
+  #failStream(stream: Http2Stream, code: number, flaw: string): void {
+    this.resetStream(stream, code);
+    stream.handler?.onReset(code, flaw);
     if (this.#isServer) this.#guard.countFutileStream();
-    this.#endWhenDone();
-  }
-
-  #onWindowUpdate(id: number, bytes: Buffer, from: number, to: number): void {
-    expectLength(to - from, 4);
-    const increment = readUint31(bytes, from);
-    if (id === 0) {
-      if (increment === 0) throw protocolFault("WINDOW_UPDATE of nothing");
-      if (!this.sendQueue.widen(increment))
-        throw new ConnectionFault(errorCode.flowControl, "window overflow");
-      this.sendQueue.run();
-      return;
-    }
-    const stream = this.#streams.get(id);
-    if (stream === undefined) this.#expectKnown(id);
-    else if (increment === 0) this.#failStream(stream, errorCode.protocol, "WINDOW_UPDATE of nothing");
-    else if (!stream.widen(increment)) this.#failStream(stream, errorCode.flowControl, "window overflow");
-  }
-
-  #onSettings(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) throw protocolFault("SETTINGS on a stream");
-    this.#guard.countIdleFrame();
-    if ((flags & frameFlag.ack) !== 0) {
-      expectLength(to - from, 0);
-      if (!this.#hasSettings) throw protocolFault("no SETTINGS at first");
-      return;
-    }
-    const before = this.peer.initialWindowBytes;
-    this.peer.apply(bytes, from, to);
-    this.#encoder.resize(this.peer.headerTableBytes);
-    this.#reply(frameType.settings, noBytes);
-    this.#hasSettings = true;
-    const change = this.peer.initialWindowBytes - before;
-    for (const stream of change === 0 ? [] : this.#streams.values()) {
-      if (!stream.widen(change)) throw new ConnectionFault(errorCode.flowControl, "window overflow");
-    }
-    this.#owner.onSettings();
-  }
-
-  #onPing(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) throw protocolFault("PING on a stream");
-    expectLength(to - from, 8);
-    this.#guard.countIdleFrame();
-    const payload = bytes.subarray(from, to);
-    if ((flags & frameFlag.ack) === 0) this.#reply(frameType.ping, payload);
-    else if (this.#isLeaving && payload.equals(leavingPing)) this.#leaveFinally();
   }
 
   /** The peer has heard that we leave: what it opened before has arrived. */
   #leaveFinally(): void {
-    this.#lastServed = this.#lastPeerStream;
+    this.#lastServed = this.#streams.lastPeer;
     this.#writeGoAway(this.#lastServed, errorCode.none);
     this.#endWhenDone();
   }
 
-  #onGoAway(id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) throw protocolFault("GOAWAY on a stream");
-    if (to - from < 8) throw new ConnectionFault(errorCode.frameSize, "GOAWAY cut short");
-    this.#guard.countIdleFrame();
-    const last = readUint31(bytes, from);
-    this.#isPeerLeaving = true;
-    this.#owner.onGoAway();
-    for (const stream of this.#isServer ? [] : this.#streams.values()) {
-      // Nothing of it was processed: it may be sent again (RFC 9113 §6.8).
-      if (stream.id > last) this.#dropUnserved(stream);
+  /** Whether every field could be said. */
+  #encodeRequest({ method, path, authority, headers, trailer }: RequestFields): boolean {
+    const encoder = this.#encoder;
+    encoder.begin();
+    let isWhole =
+      encoder.field(":method", method) && encoder.field(":scheme", "http") && encoder.field(":path", path);
+    isWhole = encoder.field(":authority", authority) && isWhole;
+    for (let at = 0; at < headers.length; at += 2) {
+      const name = headers[at] ?? "";
+      if (name.length === 4 && name.toLowerCase() === "host") continue;
+      isWhole = encoder.field(name, headers[at + 1] ?? "") && isWhole;
     }
-    this.#endWhenDone();
-  }
-
-  #dropUnserved(stream: Http2Stream): void {
-    this.#forget(stream);
-    this.credit(stream.close());
-    stream.handler?.onReset(errorCode.refusedStream);
+    return (trailer === undefined || encoder.field("trailer", trailer)) && isWhole;
   }
 
   #reply(type: number, payload: Uint8Array): void {
@@ -575,17 +473,12 @@ export class Http2Connection implements FrameReceiver {
 
   #writeReset(id: number, code: number): void {
     this.#writer.numberFrame(frameType.rstStream, id, code);
-    this.#recentResets.add(id);
-    if (this.#recentResets.size <= maxRecentResets) return;
-    for (const oldest of this.#recentResets) {
-      this.#recentResets.delete(oldest);
-      return;
-    }
+    this.#streams.noteReset(id);
   }
 
   #addStream(id: number): Http2Stream {
-    const stream = new Http2Stream(id, this, this.peer.initialWindowBytes, this.local.streamWindowBytes);
-    this.#streams.set(id, stream);
+    const stream = new Http2Stream(id, this, this.peer.initialWindowBytes);
+    this.#streams.add(stream);
     return stream;
   }
 
@@ -595,52 +488,32 @@ export class Http2Connection implements FrameReceiver {
 
   #close(stream: Http2Stream): void {
     this.#forget(stream);
-    this.credit(stream.close());
     if (stream.isLocalEnded) this.#guard.countUsefulStream();
     this.#owner.onStreamClosed();
     this.#endWhenDone();
   }
 
+  /** It ended without our doing. */
+  #drop(stream: Http2Stream, code: number): void {
+    this.#forget(stream);
+    stream.handler?.onReset(code);
+  }
+
   #forget(stream: Http2Stream): void {
-    this.#streams.delete(stream.id);
+    this.#streams.delete(stream);
     this.sendQueue.remove(stream);
+    this.credit(stream.close());
     if (this.#streams.size === 0) this.#writer.dropPage();
   }
 
-  /** A side that leaves ends the connection with its last stream; the last word is what the streams said. */
+  /** A side that leaves ends the connection with its last stream. */
   #endWhenDone(): void {
-    if (this.#streams.size > 0 || this.#isClosed) return;
-    const isServerDone = this.#isServer && this.#lastServed !== maxUint31;
-    const isClientDone = !this.#isServer && (this.#isLeaving || this.#isPeerLeaving);
-    if (isServerDone || isClientDone) this.#finish();
+    if (this.#streams.size > 0 || this.isClosed) return;
+    const isDone = this.#isServer ? this.#lastServed !== maxUint31 : this.isLeaving;
+    if (isDone) this.#finish();
   }
-
-  /** A frame for a stream that has ended is no harm only when its sender could not know (RFC 9113 §5.1). */
-  #expectRecent(id: number, stream: Http2Stream | undefined): void {
-    this.#expectKnown(id);
-    if (stream === undefined && this.#recentResets.has(id)) return;
-    throw new ConnectionFault(errorCode.streamClosed, "a frame behind the end of its stream");
-  }
-
-  #expectKnown(id: number): void {
-    const isOwn = (id % 2 === 0) === this.#isServer;
-    if (id > (isOwn ? this.#lastOwnStream : this.#lastPeerStream))
-      throw protocolFault("a stream that is none yet");
-  }
-}
-
-function expectStream(id: number): void {
-  if (id === 0) throw protocolFault("a stream's frame on the connection");
-}
-
-function expectLength(length: number, expected: number): void {
-  if (length !== expected) throw new ConnectionFault(errorCode.frameSize, "frame of a wrong length");
 }
 
 function toError(error: unknown): Error {
   return error instanceof Error ? error : new TypeError(String(error));
-}
-
-function protocolFault(message: string): ConnectionFault {
-  return new ConnectionFault(errorCode.protocol, message);
 }

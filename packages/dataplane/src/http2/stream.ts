@@ -1,5 +1,6 @@
 import type { FieldSection } from "./field-section.ts";
 import { maxUint31 } from "./frame.ts";
+import { ReceiveWindow } from "./receive-window.ts";
 import type { Http2Connection } from "./connection.ts";
 
 /** Whoever reads a stream. */
@@ -44,19 +45,17 @@ export class Http2Stream {
   #sentOfFirst = 0;
   #isDrainWanted = false;
   #sendWindow: number;
-  #receiveWindow: number;
+  readonly #receiveWindow: ReceiveWindow;
   /** Received and not given back. */
   #owedBytes = 0;
-  /** Given back, and the peer not told yet. */
-  #creditBytes = 0;
   #bodyLeft = -1;
   #hasHead = false;
 
-  constructor(id: number, connection: Http2Connection, sendWindow: number, receiveWindow: number) {
+  constructor(id: number, connection: Http2Connection, sendWindow: number) {
     this.id = id;
     this.connection = connection;
     this.#sendWindow = sendWindow;
-    this.#receiveWindow = receiveWindow;
+    this.#receiveWindow = new ReceiveWindow(connection.local.streamWindowBytes);
   }
 
   /** Nothing that was written is kept here by reference. */
@@ -128,12 +127,8 @@ export class Http2Stream {
     if (this.isClosed || bytes === 0) return;
     this.#owedBytes -= bytes;
     this.connection.credit(bytes);
-    if (this.isRemoteEnded) return;
-    this.#creditBytes += bytes;
-    if (2 * this.#creditBytes < this.connection.local.streamWindowBytes) return;
-    this.connection.writeWindowUpdate(this.id, this.#creditBytes);
-    this.#receiveWindow += this.#creditBytes;
-    this.#creditBytes = 0;
+    const increment = this.isRemoteEnded ? 0 : this.#receiveWindow.give(bytes);
+    if (increment > 0) this.connection.writeWindowUpdate(this.id, increment);
   }
 
   /** Sends one frame of what waits; false when nothing more of it can go for now. */
@@ -167,8 +162,11 @@ export class Http2Stream {
     return this.#sendWindow <= maxUint31;
   }
 
-  /** A head that begins the message; `bodyLeft` is what it announced, or -1. */
+  /** A head that begins the message. Returns why that is malformed, if it is. */
   receiveHead(section: FieldSection, isEnd: boolean): string | undefined {
+    if (section.flaw !== undefined) return section.flaw;
+    // A request that is too large gets an answer; an answer that is too large is of no use.
+    if (section.isTooLarge && section.kind === "response") return "larger headers than allowed";
     if (section.status?.startsWith("1") === true)
       return isEnd ? "a 1xx answer that ends the stream" : undefined;
     this.#hasHead = true;
@@ -180,9 +178,8 @@ export class Http2Stream {
 
   /** A DATA frame begins; false when there was no room for it. */
   receiveDataHead(length: number, dataBytes: number): boolean {
-    this.#receiveWindow -= length;
     this.#owedBytes += length;
-    if (this.#receiveWindow < 0) return false;
+    if (!this.#receiveWindow.take(length)) return false;
     this.consume(length - dataBytes);
     return true;
   }
@@ -194,12 +191,16 @@ export class Http2Stream {
     if (this.#bodyLeft < 0) return undefined;
     this.#bodyLeft -= bytes;
     if (this.#bodyLeft < 0) return "more body than content-length says";
-    return isEnd ? this.receiveEnd() : undefined;
+    return isEnd ? this.#findMissing() : undefined;
   }
 
-  receiveEnd(): string | undefined {
+  /** Returns why the message is malformed, if it is. */
+  receiveTrailers(section: FieldSection, isEnd: boolean): string | undefined {
+    if (section.flaw !== undefined) return section.flaw;
+    if (!isEnd) return "headers in the middle of a body";
+    if (section.isTooLarge) return "larger trailers than allowed";
     this.isRemoteEnded = true;
-    return this.#bodyLeft > 0 ? "less body than content-length says" : undefined;
+    return this.#findMissing();
   }
 
   /** Only for the connection: the stream is no more. Returns the bytes that are to be given back to the connection. */
@@ -208,6 +209,10 @@ export class Http2Stream {
     this.#queue = [];
     this.#queuedBytes = 0;
     return this.#owedBytes;
+  }
+
+  #findMissing(): string | undefined {
+    return this.#bodyLeft > 0 ? "less body than content-length says" : undefined;
   }
 
   /** Whether all of it went. */
