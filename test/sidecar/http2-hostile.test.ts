@@ -637,6 +637,17 @@ describe("slow ones", () => {
     await expectStillServing(stage);
   });
 
+  test("an answer that nobody takes is given up, and its stream's place is free", async () => {
+    const app = await startHttp2App((stream) => {
+      stream.respond({ ":status": 200 });
+      stream.end("nobody wants this");
+    });
+    const { ports } = await startTestSidecar(app.port, { SLUICE_HEADER_TIMEOUT: "50ms" });
+    const client = new RawHttp2(ports.main).greet(setting(4, 0)).send(head(good));
+    expect(await client.outcome(1)).toBe("status 200");
+    expect(await client.waitFor((each) => each.type === type.rstStream)).toMatchObject({ stream: 1 });
+  });
+
   test("idle connections stay open", async () => {
     const stage = await setStage({ SLUICE_HEADER_TIMEOUT: "50ms" });
     const client = new RawHttp2(stage.main).greet();

@@ -53,6 +53,8 @@ export interface ActivatorOptions {
 }
 
 const headBytesFromPods = 64 * 1024;
+/** A sidecar answers at once, whatever its app does; one that does not is on a machine that is gone. */
+const podSilenceMs = 5000;
 
 /** Builds an activator and binds its listeners. The one place that knows all of its parts. */
 export async function startActivator(options: ActivatorOptions): Promise<Activator> {
@@ -74,7 +76,9 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     maxHeadBytes: headBytesFromPods,
   };
   const pools = new TargetPools((target) => new UpstreamPool(target, connections, clock));
-  const http2Pools = new TargetPools((target) => new Http2Pool(target, connections, clock));
+  const http2Pools = new TargetPools(
+    (target) => new Http2Pool(target, { ...connections, silenceMs: podSilenceMs }, clock),
+  );
   const prober = new PodProber({
     clock,
     probe: createPodProbe(pools, clock),

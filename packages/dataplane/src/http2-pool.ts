@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { SluiceError, type CancelTimer, type Clock } from "@sluice/core";
+import { DeadlineQueue } from "./deadline-queue.ts";
 import { Http2Connection, type ConnectionOwner } from "./http2/connection.ts";
 import type { LocalSettings } from "./http2/settings.ts";
 import type { TargetPool } from "./target-pools.ts";
@@ -18,6 +19,11 @@ export interface Http2PoolOptions {
   readonly connectTimeoutMs: number;
   /** Size of an answer's head that is accepted. */
   readonly maxHeadBytes: number;
+  /**
+   * A connection on which something runs and nothing comes is asked for a sign of life after this long, and ended when there is none for
+   * as long again: a machine that died says nothing. Not for apps, which may compute for long without looking at their connections.
+   */
+  readonly silenceMs?: number;
 }
 
 /** Streams on one connection before another is opened; the target's own limit counts when it is lower. */
@@ -36,6 +42,7 @@ export class Http2Pool implements TargetPool {
   readonly #target: Target;
   readonly #options: Http2PoolOptions;
   readonly #clock: Clock;
+  readonly #silence: DeadlineQueue<"silence"> | undefined;
   readonly #all = new Set<PooledConnection>();
   /** In the order in which they came. */
   readonly #waiting = new Set<Http2Waiter>();
@@ -46,6 +53,8 @@ export class Http2Pool implements TargetPool {
     this.#target = target;
     this.#options = options;
     this.#clock = clock;
+    if (options.silenceMs !== undefined)
+      this.#silence = new DeadlineQueue("silence", options.silenceMs, clock);
   }
 
   get authority(): string {
@@ -123,7 +132,9 @@ export class Http2Pool implements TargetPool {
       if (!wasUsable) connecting++;
     }
     for (; connecting < wanted; connecting++) {
-      this.#all.add(new PooledConnection(this, this.#target, this.#options, this.#clock));
+      const pooled = new PooledConnection(this, this.#target, this.#options, this.#clock);
+      this.#all.add(pooled);
+      if (this.#silence !== undefined) pooled.watch(this.#silence);
     }
   }
 }
@@ -135,6 +146,9 @@ class PooledConnection implements ConnectionOwner {
   wasUsable = false;
   readonly #pool: Http2Pool;
   readonly #cancelTimer: CancelTimer;
+  #stopWatching: CancelTimer | undefined;
+  #messagesBefore = -1;
+  #isAsked = false;
   #error: Error = new SluiceError("upstream-connect", "the target ended the connection before its SETTINGS");
 
   constructor(pool: Http2Pool, { address, port }: Target, options: Http2PoolOptions, clock: Clock) {
@@ -159,6 +173,24 @@ class PooledConnection implements ConnectionOwner {
     return connection.hasRoom && connection.streamCount < maxStreams && connection.resetCount < maxResets;
   }
 
+  /** Asks and ends, as the pool's options say. */
+  watch(silence: DeadlineQueue<"silence">): void {
+    const { connection } = this;
+    const deadline = silence.start({
+      onDeadline: () => {
+        const isSilent = connection.streamCount > 0 && connection.messageCount === this.#messagesBefore;
+        if (isSilent && this.#isAsked) connection.destroy();
+        else {
+          if (isSilent) connection.ping();
+          this.#isAsked = isSilent;
+          this.watch(silence);
+        }
+      },
+    });
+    this.#messagesBefore = connection.messageCount;
+    this.#stopWatching = () => silence.cancel(deadline);
+  }
+
   onRequest(): void {}
 
   onSettings(): void {
@@ -174,6 +206,7 @@ class PooledConnection implements ConnectionOwner {
 
   onClosed(): void {
     this.#cancelTimer();
+    this.#stopWatching?.();
     this.#pool.onClosed(this, this.#error);
   }
 }

@@ -118,11 +118,12 @@ class ClientConnection implements ConnectionOwner {
     this.connection = new Http2Connection(socket, { isServer: true, local, clock }, this);
   }
 
-  /** Ends the connection when what it has begun to say does not go on. */
+  /** Ends the connection when what it has begun to say does not go on, and answers that its client does not take. */
   watch(stalled: DeadlineQueue<"stalled">): void {
     const deadline = stalled.start({
       onDeadline: () => {
         const { isInMessage, messageCount } = this.connection;
+        this.connection.dropStalled();
         if (isInMessage && messageCount === this.#messagesBefore) this.connection.destroy();
         else if (!this.connection.isClosed) this.watch(stalled);
       },

@@ -55,6 +55,7 @@ const lastBytesMs = 1000;
 const prefaceBytes = Buffer.from(preface);
 /** What our PING behind a GOAWAY says, so that its answer is known. */
 const leavingPing = Buffer.from("leaving!");
+const lifePing = Buffer.from("alive?!?");
 const noBytes = Buffer.alloc(0);
 
 /** An HTTP/2 connection on a socket, either side of it (RFC 9113). */
@@ -173,6 +174,17 @@ export class Http2Connection implements FrameListener {
       this.#writeGoAway(maxUint31, errorCode.none);
       this.#writer.frame(frameType.ping, 0, 0, leavingPing);
     } else this.#endWhenDone();
+  }
+
+  /** Asks for a sign of life, which counts as a message when it comes. */
+  ping(): void {
+    this.#writer.frame(frameType.ping, 0, 0, lifePing);
+  }
+
+  /** Gives up answers that are whole and that the peer has not taken any of since this was last asked. */
+  dropStalled(): void {
+    for (const stream of this.#streams.values())
+      if (stream.isStalled()) this.resetStream(stream, errorCode.cancel);
   }
 
   /** Ends it at once; only what was written before still goes out. */

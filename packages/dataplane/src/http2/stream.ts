@@ -44,6 +44,8 @@ export class Http2Stream {
   /** Of the first in the queue, so much is sent. */
   #sentOfFirst = 0;
   #isDrainWanted = false;
+  /** What was queued when somebody last looked whether it moves. */
+  #queuedBefore = -1;
   #sendWindow: number;
   readonly #receiveWindow: ReceiveWindow;
   /** Received and not given back. */
@@ -56,6 +58,14 @@ export class Http2Stream {
     this.connection = connection;
     this.#sendWindow = sendWindow;
     this.#receiveWindow = new ReceiveWindow(connection.local.streamWindowBytes);
+  }
+
+  /** Everything was said, and none of it has gone since the last time that this was asked: the peer does not want it. */
+  isStalled(): boolean {
+    const isWaiting = this.#isEndQueued && this.#queuedBytes > 0;
+    const isStalled = isWaiting && this.#queuedBytes === this.#queuedBefore;
+    this.#queuedBefore = isWaiting ? this.#queuedBytes : -1;
+    return isStalled;
   }
 
   /** Nothing that was written is kept here by reference. */
