@@ -49,6 +49,18 @@ describe("what the pod is told", () => {
   });
 });
 
+test("heads of 200 KiB go both ways, as through the sidecar; beyond the limit the client hears 431", async () => {
+  await using harness = await Harness.start({ settings: { SLUICE_MAX_HEADER_BYTES: "262144" } });
+  const long = "x".repeat(200 * 1024);
+  const pod = await harness.addPod("a", (request, response) =>
+    response.setHeader("X-Back", String(request.headers["x-long"])).end("ok"),
+  );
+  const { status, headers } = await harness.call({ headers: { "X-Long": long } });
+  expect([status, headers["x-back"] === long]).toEqual([200, true]);
+  expect((await harness.call({ headers: { "X-Long": `${long}${long}` } })).status).toBe(431);
+  expect(pod.requests.length).toBe(1);
+});
+
 describe("on the public listener nobody is believed", () => {
   test.each([
     ["K-Original-Host", "evil.example.com"],

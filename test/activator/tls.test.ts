@@ -22,9 +22,13 @@ async function seeCertificate(port: number, servername: string): Promise<string 
   return Array.isArray(name) ? name[0] : name;
 }
 
-async function startWith(...certificates: MountedCertificate[]): Promise<Harness> {
+async function startWith(
+  settings: Readonly<Record<string, string>>,
+  ...certificates: MountedCertificate[]
+): Promise<Harness> {
   return await Harness.start({
     settings: {
+      ...settings,
       SLUICE_TLS_PORT: "0",
       SLUICE_TLS_FOLDERS: certificates.map(({ folder }) => folder).join(","),
     },
@@ -36,7 +40,7 @@ describe("the gateway over TLS", () => {
     using first = new MountedCertificate("first.example.org");
     using exact = new MountedCertificate(host);
     using wild = new MountedCertificate("*.wild.example.com");
-    await using harness = await startWith(first, exact, wild);
+    await using harness = await startWith({}, first, exact, wild);
     const port = harness.activator.tlsPort ?? 0;
     expect(await seeCertificate(port, host)).toBe(host);
     expect(await seeCertificate(port, "any.wild.example.com")).toBe("*.wild.example.com");
@@ -45,7 +49,7 @@ describe("the gateway over TLS", () => {
 
   test("serves HTTP/1.1 and tells the pod that it was https", async () => {
     using certificate = new MountedCertificate(host);
-    await using harness = await startWith(certificate);
+    await using harness = await startWith({}, certificate);
     await harness.addPod("a", echo);
     const request = httpsRequest({
       host: "127.0.0.1",
@@ -66,7 +70,7 @@ describe("the gateway over TLS", () => {
 
   test("carries WebSockets", async () => {
     using certificate = new MountedCertificate(host);
-    await using harness = await startWith(certificate);
+    await using harness = await startWith({}, certificate);
     const pod = await harness.addPod();
     const server = new WebSocketServer({ server: pod.server });
     server.on("connection", (socket) => socket.on("message", (data) => socket.send(data)));
@@ -78,9 +82,37 @@ describe("the gateway over TLS", () => {
     client.terminate();
   });
 
+  test.each([
+    { who: "says nothing", words: "" },
+    { who: "never ends its head", words: `GET / HTTP/1.1\r\nHost: ${host}\r\n` },
+  ])("a client that $who loses its connection in time", async ({ words }) => {
+    using certificate = new MountedCertificate(host);
+    await using harness = await startWith({ SLUICE_HEADER_TIMEOUT: "30ms" }, certificate);
+    const { tlsPort: port = 0 } = harness.activator;
+    const socket = connect({ port, host: "127.0.0.1", servername: host, rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    socket.on("error", () => undefined).resume();
+    socket.write(words);
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect(await harness.metric("sluice_activator_inside_requests")).toBe(0);
+  });
+
+  test("a stop ends connections that nobody uses", async () => {
+    using certificate = new MountedCertificate(host);
+    await using harness = await startWith({}, certificate);
+    await harness.addPod();
+    const { tlsPort: port = 0 } = harness.activator;
+    const socket = connect({ port, host: "127.0.0.1", servername: host, rejectUnauthorized: false });
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    await once(socket, "data");
+    const closed = once(socket, "close");
+    expect(await harness.stop()).toEqual([]);
+    await closed;
+  });
+
   test("serves HTTP/2 where ALPN agrees on it", async () => {
     using certificate = new MountedCertificate(host);
-    await using harness = await startWith(certificate);
+    await using harness = await startWith({}, certificate);
     await harness.addPod("a", echo);
     const session = connectHttp2(`https://127.0.0.1:${harness.activator.tlsPort}`, {
       servername: host,

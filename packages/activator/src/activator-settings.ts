@@ -136,6 +136,21 @@ export const activatorSettings = defineSettings({
     summary:
       "How long an unused connection to a pod is kept; below the sidecar's own limit, so that it never closes first.",
   },
+  headerTimeoutMs: {
+    variable: "SLUICE_HEADER_TIMEOUT",
+    kind: "durationMs",
+    default: 60_000,
+    min: 1,
+    summary: "How long a client may take to send a request's head.",
+  },
+  maxHeaderBytes: {
+    variable: "SLUICE_MAX_HEADER_BYTES",
+    kind: "integer",
+    default: 1_048_576,
+    min: 1024,
+    unit: "bytes",
+    summary: "Longest head of a request or response; as in the sidecar.",
+  },
   maxHeldRequests: {
     variable: "SLUICE_MAX_HELD_REQUESTS",
     kind: "integer",

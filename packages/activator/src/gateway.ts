@@ -1,17 +1,22 @@
 import type { Server } from "node:http";
-import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
+import type { Server as HttpsServer } from "node:https";
+import type { TLSSocket } from "node:tls";
 import type { Clock } from "@sluice/core";
-import { createHttp1Server, Http2Front, shareWithHttp2 } from "@sluice/dataplane";
+import { createHttp1Server, createHttps1Server, Http2Front, shareWithHttp2 } from "@sluice/dataplane";
 import { listen } from "@sluice/kit";
 import type { CertificateStore } from "./certificate-store.ts";
 import type { Pipeline } from "./pipeline.ts";
 
-const headerTimeoutMs = 60_000;
 /** Longer than proxies and load balancers in front keep theirs, so that it is never this side that closes first. */
 const keepAliveTimeoutMs = 620_000;
-const maxHeaderBytes = 64 * 1024;
-const http1Options = { headerTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes };
 const handshakeTimeoutMs = 10_000;
+
+export interface GatewayOptions {
+  readonly clock: Clock;
+  /** How long a client may take to send a request's head. */
+  readonly headerTimeoutMs: number;
+  readonly maxHeaderBytes: number;
+}
 
 /** Something that listens, and stops. */
 export interface Listening {
@@ -29,10 +34,10 @@ export class Gateway implements Listening {
   readonly #http2: Http2Front;
   #port = 0;
 
-  constructor(pipeline: Pipeline, clock: Clock) {
-    this.#http1 = createHttp1Server(pipeline, { ...http1Options, clock });
-    this.#http2 = new Http2Front(pipeline, { headerTimeoutMs, maxHeaderBytes, clock });
-    shareWithHttp2(this.#http1, this.#http2, headerTimeoutMs, clock);
+  constructor(pipeline: Pipeline, options: GatewayOptions) {
+    this.#http1 = createHttp1Server(pipeline, { ...options, keepAliveTimeoutMs });
+    this.#http2 = new Http2Front(pipeline, options);
+    shareWithHttp2(this.#http1, this.#http2, options.headerTimeoutMs, options.clock);
   }
 
   get port(): number {
@@ -56,30 +61,38 @@ export class Gateway implements Listening {
 
 /** The same over TLS: the certificate by the name that the client asks for (SNI), HTTP/1.1 or HTTP/2 as ALPN agrees. */
 export class TlsGateway implements Listening {
-  readonly #tls: TlsServer;
-  readonly #http1: Server;
+  readonly #http1: HttpsServer;
   readonly #http2: Http2Front;
   readonly #certificates: CertificateStore;
   #port = 0;
 
-  constructor(pipeline: Pipeline, certificates: CertificateStore, clock: Clock) {
+  constructor(pipeline: Pipeline, certificates: CertificateStore, options: GatewayOptions) {
     this.#certificates = certificates;
-    this.#http1 = createHttp1Server(pipeline, { ...http1Options, clock });
-    this.#http2 = new Http2Front(pipeline, { headerTimeoutMs, maxHeaderBytes, clock });
-    this.#tls = createTlsServer({
-      ALPNProtocols: ["h2", "http/1.1"],
-      handshakeTimeout: handshakeTimeoutMs,
-      SNICallback(name, callback) {
-        callback(null, certificates.find(name));
+    this.#http1 = createHttps1Server(
+      pipeline,
+      { ...options, keepAliveTimeoutMs },
+      {
+        ALPNProtocols: ["h2", "http/1.1"],
+        handshakeTimeout: handshakeTimeoutMs,
+        SNICallback(name, callback) {
+          callback(null, certificates.find(name));
+        },
+        ...this.#nameless,
       },
-      ...this.#nameless,
-    });
-    this.#tls.on("secureConnection", (socket: TLSSocket) => {
+    );
+    this.#http2 = new Http2Front(pipeline, options);
+    this.#shareByAlpn();
+  }
+
+  #shareByAlpn(): void {
+    const acceptHttp1 = this.#http1.listeners("secureConnection");
+    this.#http1.removeAllListeners("secureConnection");
+    this.#http1.on("secureConnection", (socket: TLSSocket) => {
       if (socket.alpnProtocol === "h2") this.#http2.accept(socket);
-      else this.#http1.emit("connection", socket);
+      else for (const accept of acceptHttp1) accept.call(this.#http1, socket);
     });
     // A client that breaks its handshake off has its own logs.
-    this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
+    this.#http1.on("tlsClientError", (_error, socket: TLSSocket) => socket.destroy());
   }
 
   /** For clients that name no host. */
@@ -89,7 +102,7 @@ export class TlsGateway implements Listening {
 
   /** Looks for certificates that were replaced; new connections get the new ones. */
   reload(): void {
-    if (this.#certificates.reload()) this.#tls.setSecureContext(this.#nameless);
+    if (this.#certificates.reload()) this.#http1.setSecureContext(this.#nameless);
   }
 
   get port(): number {
@@ -97,11 +110,10 @@ export class TlsGateway implements Listening {
   }
 
   async listen(port: number, address: string): Promise<void> {
-    this.#port = (await listen(this.#tls, port, address)).port;
+    this.#port = (await listen(this.#http1, port, address)).port;
   }
 
   stopListening(): void {
-    this.#tls.close();
     this.#http1.close();
     this.#http2.goAway();
   }

@@ -18,7 +18,7 @@ import { CertificateStore } from "./certificate-store.ts";
 import { ConcurrencyReporter } from "./concurrency-reporter.ts";
 import { Drain } from "./drain.ts";
 import { FeedView } from "./feed-view.ts";
-import { Gateway, TlsGateway, type Listening } from "./gateway.ts";
+import { Gateway, TlsGateway, type GatewayOptions, type Listening } from "./gateway.ts";
 import { HoldBudget } from "./hold-budget.ts";
 import { LimitsBook } from "./limits-book.ts";
 import { addConnectionGauge, addRevisionGauges } from "./live-gauges.ts";
@@ -52,7 +52,6 @@ export interface ActivatorOptions {
   readonly random?: () => number;
 }
 
-const headBytesFromPods = 64 * 1024;
 /** A sidecar answers at once, whatever its app does; one that does not is on a machine that is gone. */
 const podSilenceMs = 5000;
 
@@ -73,7 +72,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
     connectTimeoutMs: settings.connectTimeoutMs,
     idleTimeoutMs: settings.idleTimeoutMs,
     maxIdlePerTarget: settings.maxIdlePerPod,
-    maxHeadBytes: headBytesFromPods,
+    maxHeadBytes: settings.maxHeaderBytes,
   };
   const pools = new TargetPools((target) => new UpstreamPool(target, connections, clock));
   const http2Pools = new TargetPools(
@@ -164,13 +163,18 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
   addConnectionGauge(registry, () => sender.connections());
 
   const mayForward = settings.trustedProxies;
+  const gatewayOptions: GatewayOptions = {
+    clock,
+    headerTimeoutMs: settings.headerTimeoutMs,
+    maxHeaderBytes: settings.maxHeaderBytes,
+  };
   const publicGateway = new Gateway(
     new Pipeline(context, { isInternal: false, isSecure: false, mayForward }),
-    clock,
+    gatewayOptions,
   );
   const internalGateway = new Gateway(
     new Pipeline(context, { isInternal: true, isSecure: false, mayForward: () => true }),
-    clock,
+    gatewayOptions,
   );
   const admin = new AdminServer({
     address: settings.bindAddress,
@@ -188,7 +192,7 @@ export async function startActivator(options: ActivatorOptions): Promise<Activat
       : new TlsGateway(
           new Pipeline(context, { isInternal: false, isSecure: true, mayForward }),
           new CertificateStore(settings.tlsFolders, log),
-          clock,
+          gatewayOptions,
         );
   await tls?.listen(settings.tlsPort, settings.bindAddress);
   const stopReloads =

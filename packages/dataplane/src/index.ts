@@ -7,7 +7,12 @@ export { toForwarded } from "./forwarded.ts";
 export { Gate, GatePass, type GateOptions, type GateVisitor } from "./gate.ts";
 export { Http1Client } from "./http1-client.ts";
 export { Http1Forward } from "./http1-forward.ts";
-export { createHttp1Server, type Http1Handler, type Http1ServerOptions } from "./http1-server.ts";
+export {
+  createHttp1Server,
+  createHttps1Server,
+  type Http1Handler,
+  type Http1ServerOptions,
+} from "./http1-server.ts";
 export { Http2Forward } from "./http2-forward.ts";
 export {
   Http2Front,

@@ -142,6 +142,7 @@ export function callHttp(call: Call, agent?: Agent): Promise<Reply> {
       method: call.method ?? "GET",
       path: call.path ?? "/",
       setHost: false,
+      maxHeaderSize: 1_048_576,
       headers: { host: call.host ?? "hello.default.example.com", ...call.headers } as Record<string, string>,
       ...(call.signal !== undefined && { signal: call.signal }),
     });

@@ -21,7 +21,7 @@ export class FakePod {
   private constructor(name: string, answer: Answer) {
     this.name = name;
     this.answer = answer;
-    this.server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
+    this.server = createServer({ keepAliveTimeout: 60_000, maxHeaderSize: 1_048_576 }, (request, response) =>
       this.#serve(request, response),
     );
     this.server.on("connection", (socket) => {
