@@ -195,7 +195,7 @@ test("a sidecar that said ready and dies is ejected at the first refused connect
 test("a pod that takes a request and never answers costs that request its time limit and nobody else anything", async () => {
   await using harness = await Harness.start({
     objects: [
-      makeRevision({ timeouts: { request: 0.1, responseStart: 0, idle: 0 }, containerConcurrency: 1 }),
+      makeRevision({ timeouts: { request: 2, responseStart: 0, idle: 0 }, containerConcurrency: 1 }),
       makeService(),
     ],
   });
