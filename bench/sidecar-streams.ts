@@ -19,8 +19,9 @@ const warmUpSeconds = 3;
 
 /** What every subject is asked; a call of gRPC is a POST with a small body. */
 const scenarios = [
-  { what: "GET, 29 bytes", bodyBytes: 0 },
-  { what: "POST of 128 bytes, 29 bytes back", bodyBytes: 128 },
+  { what: "GET, 29 bytes", path: "/", bodyBytes: 0 },
+  { what: "POST of 128 bytes, 29 bytes back", path: "/", bodyBytes: 128 },
+  { what: "GET, 64 KiB", path: "/64k", bodyBytes: 0 },
 ] as const;
 
 type Scenario = (typeof scenarios)[number];
@@ -123,7 +124,7 @@ function readUsage(running: RunningSubject) {
 async function runH2load(
   h2load: string,
   url: string,
-  { bodyBytes }: Scenario,
+  { path, bodyBytes }: Scenario,
   seconds: number,
 ): Promise<{ perSecond: number; meanMs: number; succeeded: number; failures: number }> {
   const body = join(temporaryFolder(), "body");
@@ -131,7 +132,7 @@ async function runH2load(
   const args = [`-c${connections}`, `-m${streams}`, "-t1", `-D${seconds}`];
   const child = startProcess({
     command: h2load,
-    args: [...args, ...(bodyBytes > 0 ? ["-d", body] : []), `${url}/`],
+    args: [...args, ...(bodyBytes > 0 ? ["-d", body] : []), `${url}${path}`],
   });
   await child.ended;
   const output = child.output();

@@ -27,7 +27,7 @@ export async function startUpstream(): Promise<Upstream> {
   return { name, port, stop: () => child.stop() };
 }
 
-/** The same small body over HTTP/2 by prior knowledge. */
+/** The same over HTTP/2 by prior knowledge. */
 export async function startHttp2Upstream(): Promise<Upstream> {
   const port = await findFreePort();
   const hasNginx = findProgram("nginx") !== undefined;
@@ -38,22 +38,29 @@ export async function startHttp2Upstream(): Promise<Upstream> {
 }
 
 function startNginxHttp2Upstream(port: number): StartedProcess {
+  const files = writeLargeBodies();
   return startNginx(
     "upstream",
     `server {
       listen 127.0.0.1:${port} http2;
       http2_max_concurrent_streams 1000;
       default_type text/html;
-      location / { return 200 "${smallBody}"; }
+      location = / { return 200 "${smallBody}"; }
+      location / { root ${files}; open_file_cache max=16; }
     }`,
   );
 }
 
-function startNginxUpstream(port: number): StartedProcess {
+function writeLargeBodies(): string {
   const files = join(temporaryFolder(), "files");
   mkdirSync(files, { recursive: true });
   for (const [name, bytes] of Object.entries(largeBodies))
     writeFileSync(join(files, name), "x".repeat(bytes));
+  return files;
+}
+
+function startNginxUpstream(port: number): StartedProcess {
+  const files = writeLargeBodies();
   return startNginx(
     "upstream",
     `server {

@@ -75,9 +75,9 @@ export class Http2Connection implements FrameListener {
   readonly #frames: FrameInterpreter;
   readonly #decoder = new HpackDecoder();
   readonly #encoder = new HpackEncoder();
-  readonly #streams: StreamTable;
+  readonly #streams: StreamTable<Http2Stream>;
   readonly #receiveWindow: ReceiveWindow;
-  #awaitingFlush = new Set<Http2Stream>();
+  #awaitingFlush: Http2Stream[] = [];
   #prefaceLeft: Buffer;
   #unreadReplies = 0;
   /** No stream of the peer's beyond this is served. */
@@ -224,7 +224,7 @@ export class Http2Connection implements FrameListener {
 
   /** The stream hears when nothing is kept by reference any more. */
   awaitFlush(stream: Http2Stream): void {
-    this.#awaitingFlush.add(stream);
+    this.#awaitingFlush.push(stream);
     this.#writer.reportFlush();
   }
 
@@ -403,7 +403,7 @@ export class Http2Connection implements FrameListener {
 
   #onFlushed(): void {
     const streams = this.#awaitingFlush;
-    this.#awaitingFlush = new Set();
+    this.#awaitingFlush = [];
     for (const stream of streams) {
       if (this.isFlushed) stream.onFlushed();
       else this.awaitFlush(stream);

@@ -3,6 +3,8 @@ import type { FrameWriter } from "./frame-writer.ts";
 
 /** A stream with body to send. */
 interface Sender {
+  /** Stands in the queue; only that writes it. */
+  isQueued: boolean;
   /** Sends one frame; false when nothing more of it can go for now. */
   sendNext(): boolean;
 }
@@ -15,7 +17,7 @@ export class SendQueue {
   /** Bytes that the peer takes on the whole connection (RFC 9113 §6.9). */
   window = 65_535;
   readonly #writer: FrameWriter;
-  readonly #waiting = new Set<Sender>();
+  readonly #waiting: Sender[] = [];
 
   constructor(writer: FrameWriter) {
     this.#writer = writer;
@@ -32,20 +34,28 @@ export class SendQueue {
   }
 
   add(sender: Sender): void {
-    this.#waiting.add(sender);
+    this.#enqueue(sender);
     this.run();
   }
 
   remove(sender: Sender): void {
-    this.#waiting.delete(sender);
+    if (!sender.isQueued) return;
+    sender.isQueued = false;
+    this.#waiting.splice(this.#waiting.indexOf(sender), 1);
   }
 
-  /** A set keeps the order in which its members came, so that one that is put back stands last. */
   run(): void {
-    for (const sender of this.#waiting) {
-      if (!this.canSend) return;
-      this.#waiting.delete(sender);
-      if (sender.sendNext()) this.#waiting.add(sender);
+    while (this.canSend) {
+      const sender = this.#waiting.shift();
+      if (sender === undefined) return;
+      sender.isQueued = false;
+      if (sender.sendNext()) this.#enqueue(sender);
     }
+  }
+
+  #enqueue(sender: Sender): void {
+    if (sender.isQueued) return;
+    sender.isQueued = true;
+    this.#waiting.push(sender);
   }
 }

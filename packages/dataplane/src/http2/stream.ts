@@ -31,6 +31,8 @@ export class Http2Stream {
   /** The answer to HEAD, 204 and 304 announce a length and have no body. */
   hasNoBody = false;
   isClosed = false;
+  isQueued = false;
+  #isAwaitingFlush = false;
   isRemoteEnded = false;
   /** END_STREAM was written. */
   isLocalEnded = false;
@@ -75,11 +77,14 @@ export class Http2Stream {
 
   /** The handler's `onDrain` is called when that is so. */
   awaitFlush(): void {
-    if (!this.isClosed) this.connection.awaitFlush(this);
+    if (this.isClosed || this.#isAwaitingFlush) return;
+    this.#isAwaitingFlush = true;
+    this.connection.awaitFlush(this);
   }
 
   /** Only for the connection: its socket has taken everything. */
   onFlushed(): void {
+    this.#isAwaitingFlush = false;
     if (!this.isClosed && this.#queuedBytes === 0) this.handler?.onDrain();
   }
 
