@@ -1,6 +1,5 @@
 import { activatorSettings } from "@sluice/activator";
 import { aggregatorSettings } from "@sluice/aggregator";
-import { injectSidecar } from "@sluice/manifest";
 import { scalerSettings } from "@sluice/scaler";
 import { describe, expect, test } from "vitest";
 import {
@@ -12,6 +11,7 @@ import {
   type Deployed,
   type DeployedContainer,
 } from "../support/deployed.ts";
+import { injectText } from "../support/inject-text.ts";
 import { findKubernetesFaults } from "../support/kubernetes-schema.ts";
 
 const services = ["activator", "aggregator", "scaler"] as const;
@@ -191,9 +191,7 @@ describe.each([
     const [activators] = endpointsOf("sluice-activators").podMetricsEndpoints ?? [];
     expect(containerOf(objects, "activator").ports.map(({ name }) => name)).toContain(activators?.port);
     const [sidecars] = endpointsOf("sluice-sidecars").podMetricsEndpoints ?? [];
-    expect(JSON.stringify(injectSidecar(deployment, { image: "i" }).text)).toContain(
-      `name: ${sidecars?.port ?? ""}`,
-    );
+    expect(injectText(deployment, { image: "i" }).text).toContain(`"name":"${sidecars?.port ?? ""}"`);
   });
 });
 

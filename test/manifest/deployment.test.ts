@@ -92,7 +92,7 @@ describe("a plain Deployment", () => {
       "several ports and no choice",
       { container: "ports: [{containerPort: 1}, {containerPort: 2}]" },
       "metadata.annotations[sluice.dev/port]",
-      "must say which port takes requests, because the container has several",
+      "must say which port takes requests, because the pod has several",
       [1, 2],
     ],
     [

@@ -1,6 +1,7 @@
-import { formatProblem, injectSidecar, readManifest, removeSidecar } from "@sluice/manifest";
+import { formatProblem, readManifest } from "@sluice/manifest";
 import { parseAllDocuments } from "yaml";
 import { describe, expect, test } from "vitest";
+import { injectText, removeFromText } from "../support/inject-text.ts";
 
 const image = "registry.example/sluice-sidecar:1";
 
@@ -82,14 +83,14 @@ function containersOf(text: string): Record<string, unknown>[] {
 }
 
 function inject(text: string): string {
-  const result = injectSidecar(text, { image });
+  const result = injectText(text, { image });
   expect(result.problems.map(formatProblem)).toEqual([]);
   return result.text;
 }
 
 describe("injectSidecar", () => {
   test("adds the sidecar with environment, ports and the app's probe, and points the Service at it", () => {
-    const result = injectSidecar(shop, { image, environment: { SLUICE_TRUSTED_PEERS: "10.0.0.0/8" } });
+    const result = injectText(shop, { image, environment: { SLUICE_TRUSTED_PEERS: "10.0.0.0/8" } });
     expect(result.changed).toEqual(["Deployment default/shop", "Service default/shop"]);
     const [deployment, service] = objectsOf(result.text);
     expect(deployment).toMatchObject({
@@ -163,15 +164,15 @@ describe("injectSidecar", () => {
   test("changes nothing when it is done again, and follows what changed since", () => {
     const once = inject(shop);
     expect(inject(once)).toBe(once);
-    const newer = injectSidecar(once, { image: "registry.example/sluice-sidecar:2" }).text;
+    const newer = injectText(once, { image: "registry.example/sluice-sidecar:2" }).text;
     expect(newer).toBe(once.replace(image, "registry.example/sluice-sidecar:2"));
   });
 
   test("is undone to what it was", () => {
-    const undone = removeSidecar(inject(shop));
+    const undone = removeFromText(inject(shop));
     expect(undone.changed).toEqual(["Deployment default/shop", "Service default/shop"]);
     expect(undone.text).toBe(shop);
-    expect(removeSidecar(shop)).toMatchObject({ text: shop, changed: [] });
+    expect(removeFromText(shop)).toMatchObject({ text: shop, changed: [] });
   });
 
   test("leaves the result readable as the same revision", () => {
@@ -184,17 +185,17 @@ describe("injectSidecar", () => {
 
   test("leaves a Deployment alone that did not opt in, unless all are meant", () => {
     const text = shop.replace('"true"', '"false"');
-    const left = injectSidecar(text, { image });
+    const left = injectText(text, { image });
     expect(left.text).toBe(text);
     expect(left.warnings.map(formatProblem)).toEqual([
       'Deployment default/shop: metadata.annotations[sluice.dev/enabled]: is not "true", so that the Deployment is left alone; set it, or use --all',
     ]);
-    const all = injectSidecar(text, { image, all: true });
+    const all = injectText(text, { image, all: true });
     expect(all.changed).toContain("Deployment default/shop");
     expect(
       readManifest(all.text, { platform: "kubernetes" }).workloads.map((workload) => workload.name),
     ).toEqual(["shop"]);
-    expect(removeSidecar(all.text).text).toBe(text);
+    expect(removeFromText(all.text).text).toBe(text);
   });
 
   test("uses the h2c port for an app that speaks it", () => {
@@ -210,7 +211,7 @@ describe("injectSidecar", () => {
   });
 
   test("warns of a number of replicas, which every apply would set back", () => {
-    const result = injectSidecar(shop.replace("  # newest first", "  replicas: 2"), { image });
+    const result = injectText(shop.replace("  # newest first", "  replicas: 2"), { image });
     expect(result.warnings.map(formatProblem)).toEqual([
       "Deployment default/shop: spec.replicas: sets the scale back at every apply; leave it out",
     ]);
@@ -274,7 +275,7 @@ describe("input that is refused leaves the text as it is", () => {
     ],
     ["text that is not YAML", "a: [", "manifest, document 1: is not valid YAML"],
   ])("%s", (_title, text, message) => {
-    const result = injectSidecar(text, { image });
+    const result = injectText(text, { image });
     expect(result.text).toBe(text);
     expect(result.changed).toEqual([]);
     expect(result.problems.map(formatProblem)).toEqual([expect.stringContaining(message)]);

@@ -171,9 +171,11 @@ describe("the webhook of a running scaler", () => {
       CONTAINER_CONCURRENCY: "7",
       SERVING_REVISION: "hello2",
       SERVING_SERVICE: "shop",
-      SERVING_NAMESPACE: "default",
       USER_PORT: "3000",
     });
+    expect(JSON.stringify(sidecar?.["env"])).toContain(
+      '{"name":"SERVING_NAMESPACE","valueFrom":{"fieldRef":{"fieldPath":"metadata.namespace"}}}',
+    );
     // The grace period that the API server filled in is nobody's choice; requests may take longer.
     expect(pod["spec"]).toMatchObject({ terminationGracePeriodSeconds: 300 });
   });

@@ -14,10 +14,10 @@ export function refuseProblems(problems: readonly Problem[]): void {
   throw new StartError(lines, "mend the manifest and run the command again; nothing was changed");
 }
 
-/** Texts as one YAML stream. */
+/** Texts as one YAML stream; a single one stays as it is, letter by letter. */
 export function joinStream(texts: readonly string[]): string {
   return texts
-    .map((text) => (text.endsWith("\n") ? text : `${text}\n`))
     .map((text, index) => (index === 0 || text.startsWith("---") ? text : `---\n${text}`))
+    .map((text, index) => (index === texts.length - 1 || text.endsWith("\n") ? text : `${text}\n`))
     .join("");
 }

@@ -1,4 +1,4 @@
-import type { Container, ContainerRules } from "./container.ts";
+import type { ContainerRules } from "./container.ts";
 import { toObjectLabel, type ManifestDocument } from "./document.ts";
 import { FieldReader, isJsonObject } from "./field-reader.ts";
 import { parseCustomHosts, toVisibility } from "./host.ts";
@@ -8,6 +8,7 @@ import { hasSidecar, parsePod } from "./pod-template.ts";
 import { Findings } from "./problem.ts";
 import { toContentHash } from "./revision-name.ts";
 import { parseAnnotatedLimits } from "./revision-limit.ts";
+import { findServingPort } from "./serving-port.ts";
 import { checkScaling } from "./scaling-check.ts";
 import type { RevisionTemplate, Workload } from "./workload.ts";
 
@@ -16,31 +17,6 @@ export function isOptedIn(document: ManifestDocument): boolean {
   const metadata = isJsonObject(document.object["metadata"]) ? document.object["metadata"] : {};
   const annotations = isJsonObject(metadata["annotations"]) ? metadata["annotations"] : {};
   return annotations[names.enabled] === "true";
-}
-
-function findPort(
-  serving: Container,
-  annotations: Readonly<Record<string, string>>,
-  findings: Findings,
-): { appPort: number; protocol: "http1" | "h2c" } {
-  const field = `metadata.annotations[${names.port}]`;
-  const named = annotations[names.port];
-  const ports = serving.ports.filter(
-    (port) => named === undefined || named === port.name || named === String(port.containerPort),
-  );
-  const [port] = ports;
-  if (named !== undefined && port === undefined) {
-    findings.refuse(field, "must be the name or number of a container port", named);
-  } else if (port === undefined) {
-    findings.refuse("spec.template.spec.containers", "must name the port that takes requests under ports");
-  } else if (ports.length > 1) {
-    findings.refuse(
-      field,
-      "must say which port takes requests, because the container has several",
-      ports.map((entry) => entry.containerPort),
-    );
-  }
-  return { appPort: port?.containerPort ?? 0, protocol: port?.name === "h2c" ? "h2c" : "http1" };
 }
 
 function parseTemplate(
@@ -64,7 +40,8 @@ function parseTemplate(
   }
   const written = template.raw("spec");
   const podSpec = isJsonObject(written) ? written : {};
-  const pod = parsePod(podReader, podSpec, rules);
+  const port = findServingPort(podSpec, annotations, findings);
+  const pod = parsePod(podReader, podSpec, rules, () => port.container);
   if (pod.serving === undefined) return undefined;
   // A pod that has the sidecar already asks it instead, and the command stays kubelet's.
   if (pod.serving.readinessProbe?.handler.kind === "exec" && !hasSidecar(podSpec)) {
@@ -73,12 +50,12 @@ function parseTemplate(
       "cannot be run by the sidecar; use httpGet, tcpSocket or grpc",
     );
   }
-  const port = findPort(pod.serving, annotations, findings);
   return {
     labels,
     annotations,
     ...limits,
-    ...port,
+    appPort: port.appPort,
+    protocol: port.protocol,
     isAppPortExplicit: true,
     containers: pod.containers,
     serving: pod.serving,

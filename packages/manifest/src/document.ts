@@ -1,5 +1,5 @@
-import { parseAllDocuments } from "yaml";
 import { isJsonObject, type JsonObject } from "./field-reader.ts";
+import { maxAliasCount, parseYaml } from "./kubernetes-yaml.ts";
 import type { Problem } from "./problem.ts";
 
 /** One object of a YAML stream, not judged further than having a kind and a name. */
@@ -18,9 +18,6 @@ export interface DocumentSet {
 
 /** What a namespaced object without a namespace is in. */
 export const defaultNamespace = "default";
-
-/** More aliases than any manifest needs; a YAML bomb needs many. */
-const maxAliasCount = 100;
 
 /** How messages name an object: `Service default/hello`. */
 export function toObjectLabel(document: Pick<ManifestDocument, "kind" | "namespace" | "name">): string {
@@ -60,7 +57,7 @@ function unpackList(object: unknown): readonly unknown[] {
  */
 export function readDocuments(text: string, source = "manifest"): DocumentSet {
   const result: DocumentSet = { documents: [], problems: [] };
-  for (const [index, yaml] of parseAllDocuments(text).entries()) {
+  for (const [index, yaml] of parseYaml(text).entries()) {
     const label = `${source}, document ${index + 1}`;
     const [error] = yaml.errors;
     if (error !== undefined) {

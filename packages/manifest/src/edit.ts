@@ -1,17 +1,15 @@
 import { isJsonObject, type JsonObject } from "./field-reader.ts";
 
-/** Where in an object: keys of maps, indexes of lists; `-` is the place after a list's last entry. */
+/** Where in an object: keys of maps, indexes of lists. */
 export type EditPath = readonly (string | number)[];
 
-/** One change of an object. Decided apart from what it is applied to: a YAML document, or a JSON patch. */
+/**
+ * One change of an object. Decided apart from what it is applied to: an object, a JSON patch, or the text of a YAML file. `set`
+ * makes the maps on the way that are missing; `append` adds to the list at `path`.
+ */
 export type Edit =
-  | {
-      readonly op: "set";
-      readonly path: EditPath;
-      readonly value: unknown;
-      /** Where among the keys of its map a key stands that comes back. */
-      readonly position?: number;
-    }
+  | { readonly op: "set"; readonly path: EditPath; readonly value: unknown }
+  | { readonly op: "append"; readonly path: EditPath; readonly value: unknown }
   | { readonly op: "remove"; readonly path: EditPath };
 
 /** What stands at `path`; undefined when nothing does. */
@@ -22,40 +20,45 @@ export function readPath(object: unknown, path: EditPath): unknown {
   }, object);
 }
 
-/**
- * The change that takes `edit` back, computed on the object before it. Removing what was added last and putting back
- * what was there needs no copy of the whole object.
- */
-export function invertEdit(object: JsonObject, edit: Edit): Edit {
-  const parentPath = edit.path.slice(0, -1);
-  const parent = readPath(object, parentPath);
-  const key = edit.path.at(-1);
-  if (key === "-") {
-    return { op: "remove", path: [...parentPath, Array.isArray(parent) ? parent.length : 0] };
+/** How many of the path's parts lead to a map or list that is there. */
+export function countFound(object: unknown, path: EditPath): number {
+  let value = object;
+  for (const [count, key] of path.entries()) {
+    value = readPath(value, [key]);
+    if (typeof value !== "object" || value === null) return count;
   }
-  const before = readPath(object, edit.path);
-  if (before === undefined) return { op: "remove", path: edit.path };
-  if (edit.op === "set") return { op: "set", path: edit.path, value: before };
-  const position = isJsonObject(parent) ? Object.keys(parent).indexOf(String(key)) : undefined;
-  return { op: "set", path: edit.path, value: before, ...(position === undefined ? {} : { position }) };
+  return path.length;
 }
 
-function applyTo(parent: unknown, edit: Edit): void {
-  const key = edit.path.at(-1);
-  if (Array.isArray(parent)) {
-    if (edit.op === "remove") parent.splice(Number(key), 1);
-    else if (key === "-") parent.push(edit.value);
-    else parent[Number(key)] = edit.value;
-  } else if (typeof parent === "object" && parent !== null) {
-    if (edit.op === "remove") Reflect.deleteProperty(parent, String(key));
-    else Reflect.set(parent, String(key), edit.value);
+/** `value` inside the maps of `keys`, outermost first. */
+export function nest(keys: EditPath, value: unknown): unknown {
+  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+}
+
+/** Where a `set` really writes, and what: the first part of the path that is missing, with all that comes below it. */
+function toWrite(object: unknown, edit: Edit & { op: "set" }): { path: EditPath; value: unknown } {
+  const found = countFound(object, edit.path.slice(0, -1));
+  return { path: edit.path.slice(0, found + 1), value: nest(edit.path.slice(found + 1), edit.value) };
+}
+
+function applyTo(object: unknown, edit: Edit): void {
+  if (edit.op === "append") {
+    const list = readPath(object, edit.path);
+    if (Array.isArray(list)) list.push(edit.value);
+    return;
   }
+  const { path, value } = edit.op === "set" ? toWrite(object, edit) : { path: edit.path, value: undefined };
+  const parent = readPath(object, path.slice(0, -1));
+  const key = path.at(-1) ?? "";
+  if (typeof parent !== "object" || parent === null) return;
+  if (edit.op === "set") Reflect.set(parent, String(key), value);
+  else Reflect.deleteProperty(parent, String(key));
 }
 
 /** A copy of `object` with the changes. */
 export function applyEdits(object: JsonObject, edits: readonly Edit[]): JsonObject {
   const copy = structuredClone(object);
-  for (const edit of edits) applyTo(readPath(copy, edit.path.slice(0, -1)), edit);
+  for (const edit of edits) applyTo(copy, edit);
   return copy;
 }
 
@@ -63,10 +66,18 @@ function escapePointer(part: string | number): string {
   return String(part).replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** A JSON patch (RFC 6902); `add` also replaces what is there. */
-export function toJsonPatch(edits: readonly Edit[]): JsonObject[] {
+function toPointer(path: EditPath): string {
+  return path.map((part) => `/${escapePointer(part)}`).join("");
+}
+
+/** A JSON patch of `object` (RFC 6902); `add` also replaces what is there. */
+export function toJsonPatch(object: JsonObject, edits: readonly Edit[]): JsonObject[] {
+  const copy = structuredClone(object);
   return edits.map((edit) => {
-    const path = edit.path.map((part) => `/${escapePointer(part)}`).join("");
-    return edit.op === "remove" ? { op: "remove", path } : { op: "add", path, value: edit.value };
+    const write = edit.op === "set" ? toWrite(copy, edit) : edit;
+    applyTo(copy, edit);
+    if (edit.op === "remove") return { op: "remove", path: toPointer(edit.path) };
+    const path = edit.op === "append" ? [...edit.path, "-"] : write.path;
+    return { op: "add", path: toPointer(path), value: "value" in write ? write.value : undefined };
   });
 }

@@ -5,7 +5,13 @@ export { parseDeploymentObject, parsePodObject, type DeploymentReading } from ".
 export { applyEdits, toJsonPatch, type Edit } from "./edit.ts";
 export { decidePodInjection } from "./pod-injection.ts";
 export { findKubernetesHosts, toHosts } from "./host.ts";
-export { injectSidecar, removeSidecar, type InjectOptions, type InjectResult } from "./inject.ts";
+export {
+  injectSidecar,
+  removeSidecar,
+  type InjectOptions,
+  type InjectResult,
+  type ManifestSource,
+} from "./inject.ts";
 export { readManifest, type Manifest, type ManifestOptions } from "./manifest.ts";
 export { names, reservedPorts, sidecarContainerName, sidecarPorts, toServiceAnnotations } from "./names.ts";
 export type { Probe } from "./probe.ts";

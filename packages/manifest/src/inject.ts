@@ -1,11 +1,13 @@
-import { parseAllDocuments, type Document } from "yaml";
 import { isOptedIn, parseDeployment } from "./deployment.ts";
 import { toManifestDocument, toObjectLabel, type ManifestDocument } from "./document.ts";
-import { invertEdit, readPath, type Edit } from "./edit.ts";
-import { isJsonObject, type JsonObject } from "./field-reader.ts";
+import { readPath, type Edit } from "./edit.ts";
+import { isJsonObject } from "./field-reader.ts";
+import { joinStream, readStream, type StreamPiece } from "./manifest-stream.ts";
 import { names } from "./names.ts";
-import { decidePodInjection, setInMap } from "./pod-injection.ts";
+import { decidePodInjection } from "./pod-injection.ts";
+import { hasSidecar } from "./pod-template.ts";
 import { Findings, type Problem } from "./problem.ts";
+import { findRivals } from "./scale-rival.ts";
 import {
   checkService,
   decideServiceInjection,
@@ -14,145 +16,115 @@ import {
   isKubernetesService,
 } from "./service-injection.ts";
 import type { SidecarOptions } from "./sidecar-container.ts";
+import { parseUndos, type Undo } from "./undo.ts";
 import type { Workload } from "./workload.ts";
-import { applyEdit } from "./yaml-edit.ts";
-import { readYamlStyle } from "./yaml-style.ts";
+import { YamlText } from "./yaml-text.ts";
 
 export interface InjectOptions extends SidecarOptions {
-  /** Every Deployment of the stream, not only those that carry the opt-in annotation. */
+  /** Every Deployment of the texts, not only those that carry the opt-in annotation. */
   readonly all?: boolean;
-  /** What messages call the text. */
-  readonly source?: string;
 }
 
-/** With any problem `text` is what came in, unchanged. */
-export interface InjectResult {
+/** A YAML or JSON stream, and what messages call it. */
+export interface ManifestSource {
   readonly text: string;
+  readonly name: string;
+}
+
+/** With any problem `texts` are what came in, unchanged. */
+export interface InjectResult {
+  readonly texts: readonly string[];
   /** `Deployment default/hello`: what was changed. */
   readonly changed: readonly string[];
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
 
-/** One document of the stream, with its own text so that what is not changed comes out byte for byte. */
-interface StreamPart {
-  readonly yaml: Document;
-  readonly text: string;
-  readonly manifest?: ManifestDocument;
-  isChanged: boolean;
+interface Outcome {
+  readonly problems: Problem[];
+  readonly warnings: Problem[];
 }
 
-const originalPath = ["metadata", "annotations", names.original] as const;
+/** An object and what has to change in it. */
+interface Plan {
+  readonly piece: StreamPiece;
+  readonly edits: readonly Edit[];
+}
+
+const annotationsPath = ["metadata", "annotations"] as const;
+const originalPath = [...annotationsPath, names.original] as const;
 
 function isDeployment(document: ManifestDocument): boolean {
   return document.kind === "Deployment" && document.apiVersion === "apps/v1";
 }
 
-/** Cuts the stream at the document markers; every part keeps its own. */
-function splitStream(text: string): string[] {
-  return text.split(/^(?=---(?:\s|$))/m).filter((part) => part !== "");
+function refuse(problems: Problem[], document: ManifestDocument, field: string, rule: string): void {
+  problems.push({ object: toObjectLabel(document), field, rule });
 }
 
-function readStream(text: string, source: string, problems: Problem[]): StreamPart[] {
-  return splitStream(text).flatMap((part, index) => {
-    const label = `${source}, document ${index + 1}`;
-    return parseAllDocuments(part).flatMap((yaml) => {
-      const [error] = yaml.errors;
-      if (error !== undefined) {
-        problems.push({ object: label, field: "", rule: `is not valid YAML: ${error.message.trim()}` });
-        return [];
-      }
-      if (yaml.contents === null) return [{ yaml, text: part, isChanged: false }];
-      const manifest = toManifestDocument(yaml.toJS({ maxAliasCount: 100 }), label);
-      if (!("rule" in manifest)) return [{ yaml, text: part, manifest, isChanged: false }];
-      problems.push(manifest);
-      return [];
-    });
-  });
+function withText(piece: StreamPiece, text: string): StreamPiece {
+  const manifest = toManifestDocument(new YamlText(text).toObject(), "");
+  return { ...piece, text, ...("rule" in manifest ? {} : { manifest }) };
 }
 
-function writePart(part: StreamPart): string {
-  if (!part.isChanged) return part.text;
-  const hasMarker = part.text.startsWith("---");
-  // `toString` writes the marker by itself only where directives need it.
-  const written = part.yaml.toString(readYamlStyle(part.text));
-  return hasMarker && !written.startsWith("---") ? `---\n${written}` : written;
+/** Takes a former injection back: the object as it was before. */
+function undoPiece(piece: StreamPiece, problems: Problem[]): StreamPiece {
+  const { manifest } = piece;
+  const stored = readPath(manifest?.object, originalPath);
+  if (manifest === undefined || stored === undefined) return piece;
+  const undos = typeof stored === "string" ? parseUndos(stored) : undefined;
+  if (undos === undefined) {
+    const rule =
+      "was changed by hand, so that nothing says how the object was; put back the file that you injected";
+    refuse(problems, manifest, `metadata.annotations[${names.original}]`, rule);
+    return piece;
+  }
+  const yaml = new YamlText(piece.text);
+  for (const undo of undos) yaml.undo(undo);
+  return withText(piece, yaml.text);
 }
 
-function refresh(part: StreamPart): ManifestDocument | undefined {
-  const manifest = toManifestDocument(part.yaml.toJS({ maxAliasCount: 100 }), "");
-  return "rule" in manifest ? undefined : manifest;
-}
-
-function isEdit(value: unknown): value is Edit {
-  return (
-    isJsonObject(value) && Array.isArray(value["path"]) && ["set", "remove"].includes(String(value["op"]))
-  );
-}
-
-/** Takes a former injection back: the document as it was before. */
-function undoPart(part: StreamPart): StreamPart {
-  const stored = readPath(part.manifest?.object, originalPath);
-  if (typeof stored !== "string") return part;
-  const inverses: unknown = JSON.parse(stored);
-  if (!Array.isArray(inverses)) return part;
-  for (const edit of inverses.filter(isEdit)) applyEdit(part.yaml, edit);
-  const manifest = refresh(part);
-  return { ...part, isChanged: true, ...(manifest === undefined ? {} : { manifest }) };
-}
-
-function applyEdits(part: StreamPart, edits: readonly Edit[]): void {
-  const { manifest } = part;
-  if (manifest === undefined) return;
-  const inverses: Edit[] = [];
-  let object: JsonObject = manifest.object;
-  const apply = (edit: Edit): void => {
-    inverses.unshift(invertEdit(object, edit));
-    applyEdit(part.yaml, edit);
-    object = part.yaml.toJS({ maxAliasCount: 100 }) as JsonObject;
-  };
-  for (const edit of edits) apply(edit);
-  const annotations = readPath(object, originalPath.slice(0, -1));
-  const store = setInMap(annotations, originalPath.slice(0, -1), names.original, "");
-  inverses.unshift(invertEdit(object, store));
-  applyEdit(
-    part.yaml,
-    setInMap(annotations, originalPath.slice(0, -1), names.original, JSON.stringify(inverses)),
-  );
-  part.isChanged = true;
-}
-
-function toOptIn(document: ManifestDocument): Edit[] {
-  if (isOptedIn(document)) return [];
-  const path = ["metadata", "annotations"];
-  return [setInMap(readPath(document.object, path), path, names.enabled, "true")];
-}
-
-interface Plan {
-  readonly part: StreamPart;
-  readonly edits: readonly Edit[];
+/** Makes the changes, and keeps in an annotation how each is taken back. */
+function editPiece({ piece, edits }: Plan, problems: Problem[]): StreamPiece {
+  try {
+    const yaml = new YamlText(piece.text);
+    const undos = edits
+      .flatMap((edit) => [yaml.apply(edit)])
+      .toReversed()
+      .flat();
+    // What takes the annotation itself back has to stand in it: written once to learn that, and then with it.
+    const own = yaml.apply({ op: "set", path: originalPath, value: "" });
+    const value = JSON.stringify([...own, ...undos] satisfies Undo[]);
+    yaml.apply({ op: "set", path: originalPath, value });
+    return withText(piece, yaml.text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (piece.manifest !== undefined)
+      refuse(problems, piece.manifest, "", `cannot be changed in place: ${reason}`);
+    return piece;
+  }
 }
 
 function planWorkload(
-  part: StreamPart,
+  piece: StreamPiece,
   document: ManifestDocument,
   workload: Workload,
   options: InjectOptions,
 ): Plan {
   const pod = readPath(document.object, ["spec", "template"]);
-  const identity = { namespace: workload.namespace, service: workload.name, revision: workload.name };
   const target = {
     path: ["spec", "template"],
     pod: isJsonObject(pod) ? pod : {},
     template: workload.template,
-    identity,
+    identity: { namespace: workload.namespace, service: workload.name, revision: workload.name },
   };
-  return { part, edits: [...toOptIn(document), ...decidePodInjection(target, options)] };
+  const optIn: Edit = { op: "set", path: [...annotationsPath, names.enabled], value: "true" };
+  return { piece, edits: [...(isOptedIn(document) ? [] : [optIn]), ...decidePodInjection(target, options)] };
 }
 
-function planServices(parts: readonly StreamPart[], workload: Workload, findings: Findings): Plan[] {
-  const services = parts.filter((part) => part.manifest !== undefined && isKubernetesService(part.manifest));
-  const documents = services.flatMap((part) => part.manifest ?? []);
+function planServices(pieces: readonly StreamPiece[], workload: Workload, findings: Findings): Plan[] {
+  const services = pieces.filter(({ manifest }) => manifest !== undefined && isKubernetesService(manifest));
+  const documents = services.flatMap(({ manifest }) => manifest ?? []);
   findings.problems.push(...findSelectorless(documents, workload));
   const found = findServices(documents, workload);
   if (found.length > 1) {
@@ -162,67 +134,119 @@ function planServices(parts: readonly StreamPart[], workload: Workload, findings
       found.map((service) => service.name),
     );
   }
-  return services.flatMap((part) => {
-    if (part.manifest === undefined || !found.includes(part.manifest)) return [];
-    const own = new Findings(toObjectLabel(part.manifest));
-    checkService(part.manifest, workload, own);
+  return services.flatMap((piece) => {
+    if (piece.manifest === undefined || !found.includes(piece.manifest)) return [];
+    const own = new Findings(toObjectLabel(piece.manifest));
+    checkService(piece.manifest, workload, own);
     findings.problems.push(...own.problems);
-    return [{ part, edits: decideServiceInjection(part.manifest, workload) }];
+    findings.warnings.push(...own.warnings);
+    return [{ piece, edits: decideServiceInjection(piece.manifest, workload) }];
   });
 }
 
-function planDeployment(
-  part: StreamPart,
-  parts: readonly StreamPart[],
+/** Whether a Deployment has a sidecar that no injection of ours left there, such as one that `render` made. */
+function hasOtherSidecar(document: ManifestDocument): boolean {
+  const spec = readPath(document.object, ["spec", "template", "spec"]);
+  return isJsonObject(spec) && hasSidecar(spec);
+}
+
+/** The other containers' own hooks are their business; this one has requests in flight. */
+function warnAboutHook({ template: { containers, serving } }: Workload, findings: Findings): void {
+  const index = containers.indexOf(serving);
+  if (readPath(serving.object, ["lifecycle", "preStop"]) === undefined) return;
+  const rule = "is kept: the app may stop before the pod is drained; take it out to have the sidecar's";
+  findings.warn(`spec.template.spec.containers[${index}].lifecycle.preStop`, rule);
+}
+
+function planOptedIn(
+  piece: StreamPiece,
+  document: ManifestDocument,
+  pieces: readonly StreamPiece[],
   options: InjectOptions,
-  result: { problems: Problem[]; warnings: Problem[] },
+  findings: Findings,
 ): Plan[] {
-  const document = part.manifest;
-  if (document === undefined || !isDeployment(document)) return [];
-  const findings = new Findings(toObjectLabel(document));
-  const plans: Plan[] = [];
-  if (options.all === true || isOptedIn(document)) {
-    const workload = parseDeployment(document, "kubernetes", findings);
-    if (workload !== undefined) {
-      plans.push(planWorkload(part, document, workload, options), ...planServices(parts, workload, findings));
-      if (readPath(document.object, ["spec", "replicas"]) !== undefined) {
-        findings.warn("spec.replicas", "sets the scale back at every apply; leave it out");
-      }
-    }
-  } else {
+  if (hasOtherSidecar(document)) {
     findings.warn(
-      `metadata.annotations[${names.enabled}]`,
-      `is not "true", so that the Deployment is left alone; set it, or use --all`,
+      "spec.template.spec.containers",
+      "has a container queue-proxy already, so that it is left alone",
     );
+    return [];
   }
-  result.problems.push(...findings.problems);
-  result.warnings.push(...findings.warnings);
+  const workload = parseDeployment(document, "kubernetes", findings);
+  if (workload === undefined) return [];
+  findings.problems.push(
+    ...findRivals(
+      pieces.flatMap(({ manifest }) => manifest ?? []),
+      workload,
+    ),
+  );
+  if (readPath(document.object, ["spec", "replicas"]) !== undefined) {
+    findings.warn("spec.replicas", "sets the scale back at every apply; leave it out");
+  }
+  warnAboutHook(workload, findings);
+  return [planWorkload(piece, document, workload, options), ...planServices(pieces, workload, findings)];
+}
+
+function planPiece(
+  piece: StreamPiece,
+  pieces: readonly StreamPiece[],
+  options: InjectOptions,
+  outcome: Outcome,
+): Plan[] {
+  const document = piece.manifest;
+  if (document === undefined) return [];
+  const findings = new Findings(toObjectLabel(document));
+  const field = `metadata.annotations[${names.enabled}]`;
+  let plans: Plan[] = [];
+  if (!isDeployment(document)) {
+    if (isOptedIn(document))
+      findings.warn(field, "has no meaning here: only Deployments of apps/v1 are scaled", "true");
+  } else if (options.all === true || isOptedIn(document)) {
+    plans = planOptedIn(piece, document, pieces, options, findings);
+  } else {
+    findings.warn(field, `is not "true", so that the Deployment is left alone; set it, or use --all`);
+  }
+  outcome.problems.push(...findings.problems);
+  outcome.warnings.push(...findings.warnings);
   return plans;
 }
 
-/**
- * Adds the sidecar to the opted-in Deployments of a YAML stream and points their Services at it. Comments, order and
- * every other document stay. What is injected already is brought up to date, so that doing it twice changes nothing.
- */
-export function injectSidecar(text: string, options: InjectOptions): InjectResult {
-  const result = { problems: [] as Problem[], warnings: [] as Problem[] };
-  const parts = readStream(text, options.source ?? "manifest", result.problems).map(undoPart);
-  const plans = parts.flatMap((part) => planDeployment(part, parts, options, result));
-  if (result.problems.length > 0) return { text, changed: [], ...result };
-  for (const { part, edits } of plans) applyEdits(part, edits);
-  const changed = plans.flatMap(({ part }) =>
-    part.manifest === undefined ? [] : toObjectLabel(part.manifest),
-  );
-  return { text: parts.map(writePart).join(""), changed, ...result };
+function readSources(sources: readonly ManifestSource[], problems: Problem[]): StreamPiece[][] {
+  return sources.map(({ text, name }) => readStream(text, name, problems));
 }
 
-/** Takes the sidecar out again: every document as it was before `injectSidecar`. */
-export function removeSidecar(text: string, source = "manifest"): InjectResult {
+function undoAll(streams: readonly StreamPiece[][], problems: Problem[]): StreamPiece[][] {
+  return streams.map((pieces) => pieces.map((piece) => undoPiece(piece, problems)));
+}
+
+/**
+ * Adds the sidecar to the opted-in Deployments of some texts and points their Services, in whichever of them they are, at it.
+ * Nothing else in the texts changes. What is injected already is brought up to date, so that doing it twice changes nothing.
+ */
+export function injectSidecar(sources: readonly ManifestSource[], options: InjectOptions): InjectResult {
+  const outcome: Outcome = { problems: [], warnings: [] };
+  const streams = undoAll(readSources(sources, outcome.problems), outcome.problems);
+  const pieces = streams.flat();
+  const plans = pieces.flatMap((piece) => planPiece(piece, pieces, options, outcome));
+  const byPiece = new Map(plans.map((plan) => [plan.piece, plan]));
+  const edit = (piece: StreamPiece): StreamPiece => {
+    const plan = byPiece.get(piece);
+    return plan === undefined || outcome.problems.length > 0 ? piece : editPiece(plan, outcome.problems);
+  };
+  const texts = streams.map((stream) => joinStream(stream.map(edit)));
+  if (outcome.problems.length > 0) return { texts: sources.map(({ text }) => text), changed: [], ...outcome };
+  const changed = plans.flatMap(({ piece: { manifest } }) => manifest ?? []).map(toObjectLabel);
+  return { texts, changed, ...outcome };
+}
+
+/** Takes the sidecar out again: every object as it was before `injectSidecar`, letter by letter where nobody else changed it. */
+export function removeSidecar(sources: readonly ManifestSource[]): InjectResult {
   const problems: Problem[] = [];
-  const parts = readStream(text, source, problems).map(undoPart);
-  if (problems.length > 0) return { text, changed: [], problems, warnings: [] };
-  const changed = parts.flatMap((part) =>
-    part.isChanged && part.manifest !== undefined ? toObjectLabel(part.manifest) : [],
-  );
-  return { text: parts.map(writePart).join(""), changed, problems, warnings: [] };
+  const before = readSources(sources, problems);
+  const after = undoAll(before, problems);
+  if (problems.length > 0)
+    return { texts: sources.map(({ text }) => text), changed: [], problems, warnings: [] };
+  const former = new Set(before.flat());
+  const changed = after.flat().flatMap((piece) => (former.has(piece) ? [] : (piece.manifest ?? [])));
+  return { texts: after.map(joinStream), changed: changed.map(toObjectLabel), problems, warnings: [] };
 }

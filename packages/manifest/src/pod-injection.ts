@@ -1,4 +1,4 @@
-import type { Edit, EditPath } from "./edit.ts";
+import { readPath, type Edit, type EditPath } from "./edit.ts";
 import { isJsonObject, type JsonObject } from "./field-reader.ts";
 import { names } from "./names.ts";
 import { toSidecarContainer, waitForDrain, type SidecarOptions } from "./sidecar-container.ts";
@@ -18,38 +18,29 @@ export interface InjectionTarget {
 /** Kubernetes' own default. */
 const defaultGraceSeconds = 30;
 
-/** Sets a key of a map that may not be there yet. */
-export function setInMap(parent: unknown, path: EditPath, key: string, value: unknown): Edit {
-  return isJsonObject(parent)
-    ? { op: "set", path: [...path, key], value }
-    : { op: "set", path, value: { [key]: value } };
-}
-
 /** Every container waits for the drain before it is stopped, so that the app lives as long as its requests. */
 function toHookEdits(target: InjectionTarget, containers: readonly JsonObject[]): Edit[] {
   return containers.flatMap((container, index) => {
     const { lifecycle } = container;
-    if (isJsonObject(lifecycle) && lifecycle["preStop"] !== undefined) return [];
-    const path = [...target.path, "spec", "containers", index, "lifecycle"];
-    return [setInMap(lifecycle, path, "preStop", waitForDrain)];
+    if (isJsonObject(lifecycle) && (lifecycle["preStop"] ?? undefined) !== undefined) return [];
+    const path = [...target.path, "spec", "containers", index, "lifecycle", "preStop"];
+    return [{ op: "set", path, value: waitForDrain }];
   });
 }
 
 /** The sidecar answers for the app's readiness, so kubelet must not ask the app as well. */
 function toProbeEdits(target: InjectionTarget, containers: readonly JsonObject[]): Edit[] {
   const index = containers.indexOf(target.template.serving.object);
-  if (containers[index]?.["readinessProbe"] === undefined) return [];
+  if ((containers[index]?.["readinessProbe"] ?? undefined) === undefined) return [];
   if (target.template.serving.readinessProbe?.handler.kind === "exec") return [];
   return [{ op: "remove", path: [...target.path, "spec", "containers", index, "readinessProbe"] }];
 }
 
 function toLabelEdits(target: InjectionTarget): Edit[] {
-  const { metadata } = target.pod;
-  const path = [...target.path, "metadata"];
-  if (!isJsonObject(metadata)) return [{ op: "set", path, value: { labels: { [names.inject]: "true" } } }];
-  const { labels } = metadata;
-  if (isJsonObject(labels) && labels[names.inject] === "true") return [];
-  return [setInMap(labels, [...path, "labels"], names.inject, "true")];
+  const path = [...target.path, "metadata", "labels", names.inject];
+  return readPath(target.pod, ["metadata", "labels", names.inject]) === "true"
+    ? []
+    : [{ op: "set", path, value: "true" }];
 }
 
 /** Kubernetes would kill a draining pod after 30 s; a request may take as long as its limit (reference §1.9). */
@@ -71,7 +62,7 @@ export function decidePodInjection(target: InjectionTarget, options: SidecarOpti
     ...toLabelEdits(target),
     ...toProbeEdits(target, containers),
     ...toHookEdits(target, containers),
-    { op: "set", path: [...target.path, "spec", "containers", "-"], value: sidecar },
+    { op: "append", path: [...target.path, "spec", "containers"], value: sidecar },
     ...toGraceEdits(target, spec),
   ];
 }

@@ -56,11 +56,6 @@ const deploymentPodFields = [
   "resources",
 ] as const;
 
-function findServing(entries: readonly JsonObject[]): number {
-  const withPorts = entries.findIndex((entry) => Array.isArray(entry["ports"]) && entry["ports"].length > 0);
-  return withPorts === -1 ? 0 : withPorts;
-}
-
 function warnPodFields(spec: FieldReader, rules: ContainerRules): void {
   if (rules.platform === "local") {
     for (const name of kubernetesPodFields) {
@@ -93,8 +88,22 @@ function withMovedProbe(
   return readinessProbe === undefined ? serving : { ...serving, readinessProbe };
 }
 
-/** Reads `spec.template.spec`; `spec` must already have given up the fields that are not the pod's. */
-export function parsePod(spec: FieldReader, podSpec: JsonObject, rules: ContainerRules): ParsedPod {
+/** Of several containers the first with a port takes requests; that others may not have one is checked elsewhere. */
+export function findFirstPort(entries: readonly JsonObject[]): number {
+  const withPorts = entries.findIndex((entry) => Array.isArray(entry["ports"]) && entry["ports"].length > 0);
+  return withPorts === -1 ? 0 : withPorts;
+}
+
+/**
+ * Reads `spec.template.spec`; `spec` must already have given up the fields that are not the pod's. `choose` says which of the
+ * containers, the sidecar apart, takes requests.
+ */
+export function parsePod(
+  spec: FieldReader,
+  podSpec: JsonObject,
+  rules: ContainerRules,
+  choose: (entries: readonly JsonObject[]) => number = findFirstPort,
+): ParsedPod {
   if (spec.raw("hostNetwork") === true) {
     spec.refuse("hostNetwork", "must not be set: the sidecar's ports would be taken on the node", true);
   }
@@ -104,7 +113,7 @@ export function parsePod(spec: FieldReader, podSpec: JsonObject, rules: Containe
     .objects("containers")
     .map((reader, index) => ({ reader, object: entries[index] ?? {} }))
     .filter(({ object }) => rules.isKnative || object["name"] !== sidecarContainerName);
-  const servingIndex = findServing(pairs.map(({ object }) => object));
+  const servingIndex = choose(pairs.map(({ object }) => object));
   const parsed = pairs.map(({ reader, object }, index) =>
     parseContainer(reader, rules, index === servingIndex, object),
   );

@@ -1,8 +1,8 @@
-import { stringify } from "yaml";
 import type { JsonObject } from "./field-reader.ts";
+import { stringifyYaml } from "./kubernetes-yaml.ts";
 import { readManifest } from "./manifest.ts";
 import type { Problem } from "./problem.ts";
-import { toDeployment } from "./rendered-deployment.ts";
+import { toDeployment, toNamespace } from "./rendered-deployment.ts";
 import { toRoutes, toServices, type RouteOptions } from "./rendered-route.ts";
 import { toRevisionName } from "./revision-name.ts";
 import type { SidecarOptions } from "./sidecar-container.ts";
@@ -46,18 +46,29 @@ function renderWorkload(workload: Workload, options: RenderOptions): JsonObject[
   ];
 }
 
+/** A route names hosts, and hosts a namespace: one that `kubectl apply --namespace` chooses later is not known yet. */
+function findUnplaced(workloads: readonly Workload[], options: RenderOptions): Problem[] {
+  if (options.routes === "none") return [];
+  return workloads
+    .filter((workload) => toNamespace(workload).namespace === undefined)
+    .map(({ namespace, name }) => ({
+      object: `Service ${namespace}/${name}`,
+      field: "metadata.namespace",
+      rule: "is not set, so that the route is for hosts of namespace default; set it",
+    }));
+}
+
 /** Turns Knative Services into Deployments, Services and routes; objects of other kinds pass through. Pure. */
 export function renderManifest(text: string, options: RenderOptions): RenderResult {
   const manifest = readManifest(text, {
     platform: "kubernetes",
     ...(options.source === undefined ? {} : { source: options.source }),
   });
-  const { problems, warnings } = manifest;
+  const { problems } = manifest;
+  const warnings = [...manifest.warnings, ...findUnplaced(manifest.workloads, options)];
   if (problems.length > 0) return { objects: [], text: "", problems, warnings };
   const rendered = manifest.workloads.flatMap((workload) => renderWorkload(workload, options));
   const objects = [...manifest.others.map((other) => other.object), ...rendered];
-  const documents = objects.map((object) =>
-    stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }),
-  );
+  const documents = objects.map((object) => stringifyYaml(object));
   return { objects, text: documents.join("---\n"), problems, warnings };
 }

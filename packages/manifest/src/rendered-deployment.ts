@@ -1,4 +1,4 @@
-import { applyEdits } from "./edit.ts";
+import { applyEdits, readPath } from "./edit.ts";
 import { isJsonObject, type JsonObject } from "./field-reader.ts";
 import { names } from "./names.ts";
 import { decidePodInjection } from "./pod-injection.ts";
@@ -9,6 +9,11 @@ import type { Workload } from "./workload.ts";
 
 /** Knative's `config-deployment` default (reference §4.3). */
 const progressDeadlineSeconds = 600;
+
+/** Nothing where the manifest says nothing, so that `kubectl apply --namespace` decides. */
+export function toNamespace({ object, namespace }: Workload): { namespace?: string } {
+  return readPath(object, ["metadata", "namespace"]) === namespace ? { namespace } : {};
+}
 
 /** The labels that Knative puts on everything of a revision; tools that select by them keep working. */
 export function toKnativeLabels(workload: Workload, revision: string): Record<string, string> {
@@ -91,7 +96,7 @@ export function toDeployment(workload: Workload, revision: string, options: Side
     kind: "Deployment",
     metadata: {
       name: revision,
-      namespace: workload.namespace,
+      ...toNamespace(workload),
       labels: { ...labels, [names.service]: workload.name },
       annotations: {
         [names.enabled]: "true",

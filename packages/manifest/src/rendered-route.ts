@@ -1,7 +1,7 @@
 import { toFeedService } from "./feed-object.ts";
 import type { JsonObject } from "./field-reader.ts";
 import { names, sidecarPorts } from "./names.ts";
-import { toKnativeLabels } from "./rendered-deployment.ts";
+import { toKnativeLabels, toNamespace } from "./rendered-deployment.ts";
 import type { Workload } from "./workload.ts";
 
 export interface RouteOptions {
@@ -33,7 +33,7 @@ function toService(workload: Workload, name: string, annotations: Record<string,
     kind: "Service",
     metadata: {
       name,
-      namespace: workload.namespace,
+      ...toNamespace(workload),
       labels: { ...workload.labels, [names.service]: workload.name },
       annotations,
     },

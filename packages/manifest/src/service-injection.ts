@@ -3,7 +3,6 @@ import { toObjectLabel } from "./document.ts";
 import type { Edit } from "./edit.ts";
 import { isJsonObject, type JsonObject } from "./field-reader.ts";
 import { names, sidecarPorts } from "./names.ts";
-import { setInMap } from "./pod-injection.ts";
 import type { Findings, Problem } from "./problem.ts";
 import type { Workload } from "./workload.ts";
 
@@ -66,7 +65,14 @@ export function checkService(service: ManifestDocument, workload: Workload, find
       "must not be None: clients of a headless Service connect to pods, and there are none at zero";
     findings.refuse("spec.clusterIP", rule, "None");
   }
+  if (spec["type"] === "LoadBalancer" || spec["type"] === "NodePort") {
+    const rule =
+      "leads to activators while there are no pods, on a port that only the cluster may use; lead clients from outside to sluice-gateway";
+    findings.warn("spec.type", rule, spec["type"]);
+  }
   for (const [index, port] of toPorts(service).entries()) {
+    const { protocol = "TCP" } = port;
+    if (protocol !== "TCP") findings.refuse(`spec.ports[${index}].protocol`, "must be TCP", protocol);
     if (leadsToApp(port, workload)) continue;
     findings.refuse(
       `spec.ports[${index}].targetPort`,
@@ -82,9 +88,8 @@ export function checkService(service: ManifestDocument, workload: Workload, find
  */
 export function decideServiceInjection(service: ManifestDocument, workload: Workload): Edit[] {
   const main = workload.template.protocol === "h2c" ? sidecarPorts.h2c : sidecarPorts.main;
-  const metadata = isJsonObject(service.object["metadata"]) ? service.object["metadata"] : {};
   return [
-    setInMap(metadata["labels"], ["metadata", "labels"], names.service, workload.name),
+    { op: "set", path: ["metadata", "labels", names.service], value: workload.name },
     { op: "remove", path: ["spec", "selector"] },
     ...toPorts(service).map((_port, index): Edit => ({
       op: "set",

@@ -1,4 +1,4 @@
-import type { JsonObject } from "./field-reader.ts";
+import { isJsonObject, type JsonObject } from "./field-reader.ts";
 import { sidecarContainerName, sidecarPorts } from "./names.ts";
 import { toSidecarEnvironment, type SidecarIdentity } from "./sidecar-environment.ts";
 import type { RevisionTemplate } from "./workload.ts";
@@ -30,6 +30,9 @@ export const restrictedSecurityContext = {
   seccompProfile: { type: "RuntimeDefault" },
 } as const;
 
+/** The user of the image. */
+const imageUser = { runAsUser: 65_532, runAsGroup: 65_532 } as const;
+
 /** Where preStop hooks of the pod's containers ask; the answer comes when the pod is drained (reference §1.9). */
 export const waitForDrain: JsonObject = {
   httpGet: { path: "/wait-for-drain", port: sidecarPorts.admin },
@@ -40,6 +43,13 @@ function toReadinessProbe(template: RevisionTemplate, port: number): JsonObject 
     httpGet: { port, httpHeaders: [{ name: "K-Network-Probe", value: "queue" }] },
     ...template.serving.readinessProbe?.timing,
   };
+}
+
+/** Where the pod as a whole runs as root, the sidecar says for itself that it does not. */
+function toSecurityContext(template: RevisionTemplate): JsonObject {
+  const { securityContext } = template.podSpec;
+  const isRoot = isJsonObject(securityContext) && securityContext["runAsUser"] === 0;
+  return isRoot ? { ...restrictedSecurityContext, ...imageUser } : restrictedSecurityContext;
 }
 
 function fromField(name: string, fieldPath: string): JsonObject {
@@ -53,13 +63,15 @@ export function toSidecarContainer(
   options: SidecarOptions,
 ): JsonObject {
   const main = template.protocol === "h2c" ? sidecarPorts.h2c : sidecarPorts.main;
-  const variables = { ...toSidecarEnvironment(template, identity), ...options.environment };
+  const variables = Object.entries({ ...toSidecarEnvironment(template, identity), ...options.environment });
   return {
     name: sidecarContainerName,
     image: options.image,
     args: [...args],
     env: [
-      ...Object.entries(variables).map(([name, value]) => ({ name, value })),
+      // A manifest need not say its namespace; the pod knows it.
+      ...variables.flatMap(([name, value]) => (name === "SERVING_NAMESPACE" ? [] : [{ name, value }])),
+      fromField("SERVING_NAMESPACE", "metadata.namespace"),
       fromField("SERVING_POD", "metadata.name"),
       fromField("SERVING_POD_IP", "status.podIP"),
     ],
@@ -71,6 +83,6 @@ export function toSidecarContainer(
     ],
     readinessProbe: toReadinessProbe(template, main),
     resources,
-    securityContext: restrictedSecurityContext,
+    securityContext: toSecurityContext(template),
   };
 }

@@ -78,6 +78,6 @@ export function reviewPod(review: unknown, options: AdmissionOptions): Json {
     },
     options,
   );
-  const patch = Buffer.from(JSON.stringify(toJsonPatch(edits))).toString("base64");
+  const patch = Buffer.from(JSON.stringify(toJsonPatch(pod, edits))).toString("base64");
   return answer(uid, { allowed: true, patchType: "JSONPatch", patch });
 }

@@ -1,4 +1,4 @@
-import { defaultSidecarImage, injectSidecar, removeSidecar, type InjectResult } from "@sluice/manifest";
+import { defaultSidecarImage, injectSidecar, removeSidecar, type InjectOptions } from "@sluice/manifest";
 import type { Command } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { joinStream, printWarnings, refuseProblems } from "../kubernetes-text.ts";
@@ -22,22 +22,21 @@ export function addInjectCommand(program: Command, context: CommandContext): voi
     .option("--all", "every Deployment, not only those with the annotation sluice.dev/enabled")
     .option("--undo", "take the sidecar out again")
     .action((options: Options) => {
-      const results = readManifestTexts(options.filename).map(({ text, name }) => run(text, name, options));
-      refuseProblems(results.flatMap((result) => result.problems));
-      for (const result of results) printWarnings(context, result.warnings);
-      const changed = results.flatMap((result) => result.changed);
+      const sources = readManifestTexts(options.filename);
+      const result =
+        options.undo === true ? removeSidecar(sources) : injectSidecar(sources, toOptions(options));
+      refuseProblems(result.problems);
+      printWarnings(context, result.warnings);
+      const { changed } = result;
       context.stderr.write(changed.length === 0 ? "nothing to change\n" : `changed: ${changed.join(", ")}\n`);
-      context.stdout.write(joinStream(results.map((result) => result.text)));
+      context.stdout.write(joinStream(result.texts));
     });
 }
 
-function run(text: string, source: string, options: Options): InjectResult {
-  if (options.undo === true) return removeSidecar(text, source);
-  const { trustedPeers } = options;
-  return injectSidecar(text, {
-    image: options.image,
-    source,
-    all: options.all === true,
+function toOptions({ image, all, trustedPeers }: Options): InjectOptions {
+  return {
+    image,
+    all: all === true,
     ...(trustedPeers === undefined ? {} : { environment: { SLUICE_TRUSTED_PEERS: trustedPeers } }),
-  });
+  };
 }
