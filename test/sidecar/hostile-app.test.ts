@@ -55,6 +55,19 @@ describe("an app whose answer is hostile or broken", () => {
       `HTTP/1.1 200 x\r\nconstructor: a\r\n__proto__: b\r\nContent-Length: 2\r\n\r\nok`,
       / 200 /,
     ],
+    [
+      "trailers announced beside a length, to an upgrade",
+      upgrade,
+      "HTTP/1.1 200 x\r\nTrailer: X-T\r\nContent-Length: 2\r\n\r\nok",
+      / 200 (?![^]*trailer)[^]*ok$/i,
+    ],
+    ["status 099, to an upgrade", upgrade, "HTTP/1.1 099 x\r\nContent-Length: 2\r\n\r\nok", / 502 /],
+    [
+      "trailers for a client of HTTP/1.0, which has none",
+      "GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+      "HTTP/1.1 200 x\r\nTrailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: y\r\n\r\n",
+      / 200 (?![^]*x-t)[^]*ok$/i,
+    ],
   ])("%s: the client gets an answer, and the slot is free again", async (_what, request, bytes, expected) => {
     const { main, answer } = await setStage(bytes);
     const client = new RawClient(main).write(request);

@@ -66,11 +66,13 @@ export class Http1Client implements ClientSide {
     const { response, request } = this;
     // Persistence is what HTTP/1.1 means without a word; only HTTP/1.0 needs to be told.
     if (response.shouldKeepAlive && request.httpVersionMinor === 1) response.removeHeader("connection");
-    if (statusMessage === undefined || statusMessage === "" || !reasonPattern.test(statusMessage)) {
-      // Node would keep the one of a head that it refused before.
-      response.statusMessage = "";
-      response.writeHead(status, headers);
-    } else response.writeHead(status, statusMessage, headers);
+    const reason = statusMessage !== undefined && reasonPattern.test(statusMessage) ? statusMessage : "";
+    try {
+      this.#writeHead(status, reason, headers);
+    } catch (error) {
+      if (!isTrailerRefused(error)) throw error;
+      this.#writeHead(status, reason, withoutTrailer(headers));
+    }
   }
 
   flushHead(): void {
@@ -127,10 +129,35 @@ export class Http1Client implements ClientSide {
     return this.request.rawTrailers;
   }
 
+  #writeHead(status: number, reason: string, headers: string[]): void {
+    const { response } = this;
+    if (reason !== "") {
+      response.writeHead(status, reason, headers);
+      return;
+    }
+    // Node would keep the one of a head that it refused before.
+    response.statusMessage = "";
+    response.writeHead(status, headers);
+  }
+
   #openBody(): RequestBody {
     this.#body ??= new RequestBody(this.request, this.#replayBytes);
     return this.#body;
   }
+}
+
+/** An answer without chunks (to HEAD, to HTTP/1.0, with a length) cannot have the trailers that it announces. */
+function isTrailerRefused(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_HTTP_TRAILER_INVALID";
+}
+
+function withoutTrailer(headers: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? "";
+    if (name.toLowerCase() !== "trailer") kept.push(name, headers[index + 1] ?? "");
+  }
+  return kept;
 }
 
 function toPairs(flat: readonly string[]): [string, string][] {

@@ -9,32 +9,33 @@ export interface RelayOwner {
   onRelayFailed(error: Error): void;
 }
 
-/** Hands a `node:http` response to the client, piece by piece, at the client's pace. Returns how to stop. */
+/** Hands a `node:http` response to the client, piece by piece, at the client's pace. */
 export function relayResponse(
   response: IncomingMessage,
   client: ClientSide,
   observer: ForwardObserver,
   owner: RelayOwner,
-): () => void {
+): void {
   const headers = toResponseHeaders(response.headers);
   const status = response.statusCode ?? 502;
   observer.onResponseProgress();
   observer.onResponseHead(status, headers);
-  client.sendHead(status, headers, response.statusMessage);
+  try {
+    client.sendHead(status, headers, response.statusMessage);
+  } catch (error) {
+    // Node's client reads more than its server sends (a status of 099); thrown from here it would end the process.
+    owner.onRelayFailed(error instanceof Error ? error : new TypeError(String(error)));
+    return;
+  }
   client.flushHead();
-  const onData = (chunk: Buffer): void => {
-    observer.onResponseProgress();
-    if (!client.write(chunk)) response.pause();
-  };
-  const onEnd = (): void => {
-    client.end(undefined, toTrailers(response.trailers));
-    owner.onRelayed();
-  };
   response
-    .on("data", onData)
-    .on("end", onEnd)
+    .on("data", (chunk: Buffer) => {
+      observer.onResponseProgress();
+      if (!client.write(chunk)) response.pause();
+    })
+    .on("end", () => {
+      client.end(undefined, toTrailers(response.trailers));
+      owner.onRelayed();
+    })
     .on("error", (error) => owner.onRelayFailed(error));
-  return () => {
-    response.off("data", onData).off("end", onEnd);
-  };
 }

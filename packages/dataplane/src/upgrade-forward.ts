@@ -99,7 +99,6 @@ export class UpgradeForward implements Forwarding {
     const refusal = this.#honoursRefusal ? response.headers[headerNames.refused] : undefined;
     if (refusal !== undefined) {
       this.#finish(toRefusal(refusal, false));
-      this.#request?.destroy();
       return;
     }
     this.#appResponse = response;
@@ -184,6 +183,8 @@ export class UpgradeForward implements Forwarding {
   #finish(failure: ForwardFailure | undefined): void {
     if (this.#isDone) return;
     this.#isDone = true;
+    // What is left of the app's answer would wait there for a reader.
+    if (failure !== undefined) this.#request?.destroy();
     this.#observer.onForwarded(failure);
   }
 }
