@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { createServer as createHttp1, type RequestListener } from "node:http";
 import {
   connect as connectHttp2,
@@ -134,6 +136,27 @@ describe("an app that answers a client of HTTP/2 with what HTTP/2 forbids", () =
     reply = ok;
     expect(await harness.call()).toMatchObject({ status: 200, body: "ok" });
     await harness.untilMetric("sluice_activator_inside_requests", (inside) => inside === 0);
+  });
+});
+
+describe("a client of HTTP/2 with small windows", () => {
+  test.each([100, 10_000, 20_000, 65_535])("gets all of an HTTP/1.1 app's answer (%i)", async (window) => {
+    const body = randomBytes(500_000);
+    const harness = await Harness.start();
+    harnesses.push(harness);
+    await harness.addPod("hello-00001-0", (_request, response) => {
+      response.setHeader("content-length", body.length);
+      response.end(body);
+    });
+    const session = connectHttp2(`http://127.0.0.1:${harness.activator.publicPort}`, {
+      settings: { initialWindowSize: window },
+    });
+    onTestFinished(() => session.destroy());
+    const chunks: Buffer[] = [];
+    const stream = session.request({ ":authority": host });
+    stream.on("data", (chunk: Buffer) => void chunks.push(chunk));
+    await once(stream, "end");
+    expect(Buffer.concat(chunks).equals(body)).toBe(true);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   type Field,
 } from "../support/raw-http2.ts";
 import { startTestSidecar, until } from "../support/sidecar-harness.ts";
+import { untilStill } from "../support/wait-until.ts";
 
 interface Stage {
   readonly main: number;
@@ -610,6 +611,27 @@ describe("memory", () => {
     client.socket.destroy();
     // All of the app's streams are cancelled, so nothing of them is kept any more.
     await until(() => closed.filter((code) => code === 8).length === 100);
+  });
+
+  test("an app waits for a client that opens every window and reads nothing", async () => {
+    const piece = Buffer.alloc(64 * 1024);
+    let sent = 0;
+    const app = await startHttp2App((stream) => {
+      stream.respond({ ":status": 200 });
+      const send = (): void => {
+        for (let mayGoOn = true; mayGoOn && sent < 200 * mebibyte; sent += piece.length)
+          mayGoOn = stream.write(piece);
+      };
+      stream.on("drain", send);
+      send();
+    });
+    const { ports } = await startTestSidecar(app.port);
+    const client = new RawHttp2(ports.main).greet(setting(4, 0x7fff_ffff));
+    client.socket.pause();
+    client.send(frame(type.windowUpdate, 0, 0, uint32(0x7fff_0000)), head(good));
+    await untilStill(() => sent);
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(50 * mebibyte);
   });
 });
 

@@ -12,3 +12,14 @@ export async function waitUntil<T>(
     await new Promise<void>((resolve) => void setTimeout(resolve, 10));
   }
 }
+
+/** Resolves when the number is above 0 and has not changed for a while: whoever moves it waits for something. */
+export async function untilStill(read: () => number): Promise<void> {
+  let before = 0;
+  for (let looks = 0; looks < 20; looks++) {
+    const now = read();
+    if (now !== before || now === 0) looks = 0;
+    before = now;
+    await new Promise<void>((resolve) => void setTimeout(resolve, 10));
+  }
+}

@@ -61,8 +61,9 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
     this.#pool.take(this);
   }
 
+  /** Room for more is not enough: what the client still keeps lies in the buffer that is read into next. */
   resume(): void {
-    this.#connection?.resume();
+    if (this.#client.isFlushed) this.#connection?.resume();
   }
 
   cancel(): void {

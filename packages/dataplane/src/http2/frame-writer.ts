@@ -111,7 +111,9 @@ export class FrameWriter {
     this.#parts = [];
     this.#gatheredBytes = 0;
     if (this.#socket.destroyed || this.#socket.writableEnded) return;
-    this.#isBlocked = !this.#write(parts);
+    this.#write(parts);
+    // Asked of the socket: a flush that only has to be reported writes nothing, and must not open what is blocked.
+    this.#isBlocked = this.#socket.writableNeedDrain;
   }
 
   /** A page that nothing is written to any more would only cost memory. */
@@ -119,17 +121,18 @@ export class FrameWriter {
     if (this.#to === this.#from) this.#page = undefined;
   }
 
-  #write(parts: readonly Uint8Array[]): boolean {
+  #write(parts: readonly Uint8Array[]): void {
     const onWritten = this.#reportsFlush ? this.#onWritten : undefined;
     const [first] = parts;
-    if (parts.length === 1 && first !== undefined) return this.#socket.write(first, onWritten);
-    let isWanted = true;
+    if (parts.length === 1 && first !== undefined) {
+      this.#socket.write(first, onWritten);
+      return;
+    }
     this.#socket.cork();
-    for (const part of parts) isWanted = this.#socket.write(part);
+    for (const part of parts) this.#socket.write(part);
     // The callback of an empty last write comes when all before it are with the system.
     if (onWritten !== undefined) this.#socket.write(noBytes, onWritten);
     this.#socket.uncork();
-    return isWanted;
   }
 
   readonly #onWritten = (): void => {

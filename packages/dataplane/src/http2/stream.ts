@@ -79,13 +79,15 @@ export class Http2Stream {
   awaitFlush(): void {
     if (this.isClosed || this.#isAwaitingFlush) return;
     this.#isAwaitingFlush = true;
-    this.connection.awaitFlush(this);
+    // What a window keeps here is asked for when it goes.
+    if (this.#queuedBytes === 0) this.connection.awaitFlush(this);
   }
 
   /** Only for the connection: its socket has taken everything. */
   onFlushed(): void {
+    if (this.isClosed || !this.#isAwaitingFlush || this.#queuedBytes > 0) return;
     this.#isAwaitingFlush = false;
-    if (!this.isClosed && this.#queuedBytes === 0) this.handler?.onDrain();
+    this.handler?.onDrain();
   }
 
   /** The final head has come; what comes in a head now are trailers. */
@@ -162,6 +164,7 @@ export class Http2Stream {
       this.#sentOfFirst = 0;
     }
     this.#sendData(first, from, from + size, isLast);
+    if (this.#queuedBytes === 0 && this.#isAwaitingFlush) this.connection.awaitFlush(this);
     if (this.#queuedBytes === 0 && this.#isEndQueued && !isLast) this.#sendEnd();
     else if (this.#isDrainWanted && this.#queuedBytes <= maxQueuedBytes / 4) {
       this.#isDrainWanted = false;
