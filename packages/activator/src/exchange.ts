@@ -19,6 +19,7 @@ import { toPhases, toServerTiming } from "./cold-start.ts";
 import type { ConcurrencyReporter } from "./concurrency-reporter.ts";
 import { answerRequestError } from "./error-response.ts";
 import { decideBlame, type Blame } from "./failover.ts";
+import { toFairKey } from "./fair-queue.ts";
 import { isGrpc } from "./grpc-error.ts";
 import { toHoldError } from "./hold-budget.ts";
 import type { Waiter } from "./hold-queue.ts";
@@ -60,6 +61,7 @@ export class Exchange
   isHeld = false;
   turn = 0;
   heldBytes = 0;
+  fairKey = "";
   /** The two sides talk past us. */
   isUpgraded = false;
   readonly client: ClientSide;
@@ -103,8 +105,15 @@ export class Exchange
     return this.#request.upgrade !== undefined;
   }
 
-  /** The head, and of a body of declared length what may come to lie here; of others what does, as it comes. */
+  /** Also whose it is, which only matters once it waits. */
   weigh(): number {
+    const { headers } = this.#request;
+    this.fairKey = toFairKey(headers, this.#context.findService(this.active.revision));
+    return this.#toBytes();
+  }
+
+  /** The head, and of a body of declared length what may come to lie here; of others what does, as it comes. */
+  #toBytes(): number {
     const { path, headers, head } = this.#request;
     let bytes = path.length + Math.min(this.client.maxKeptBytes, Number(head.contentLength ?? 0));
     for (const text of headers) bytes += text.length;

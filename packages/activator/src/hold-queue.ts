@@ -11,6 +11,8 @@ export interface Waiter {
   isHeld: boolean;
   /** Counts up from request to request of a revision: who came first goes first. */
   turn: number;
+  /** Whose it is, where requests take turns; see `FairQueue`. */
+  readonly fairKey: string;
   /** What holding it costs in memory: what it weighs at first, and what of its body has come since. */
   heldBytes: number;
   weigh(): number;
@@ -20,19 +22,14 @@ export interface Waiter {
   refuse(error: SluiceError): void;
 }
 
-/** First in, first out, with what it holds added up. */
+/** First in, first out. */
 export class HoldQueue {
   #first: Waiter | undefined;
   #last: Waiter | undefined;
   #length = 0;
-  #bytes = 0;
 
   get length(): number {
     return this.#length;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
   }
 
   push(waiter: Waiter): void {
@@ -62,12 +59,6 @@ export class HoldQueue {
     return first;
   }
 
-  /** More of its body has come. */
-  grow(waiter: Waiter, bytes: number): void {
-    waiter.heldBytes += bytes;
-    this.#bytes += bytes;
-  }
-
   /** Harmless for a waiter that is not held. */
   remove(waiter: Waiter): boolean {
     if (!waiter.isHeld) return false;
@@ -79,13 +70,11 @@ export class HoldQueue {
     waiter.next = undefined;
     waiter.isHeld = false;
     this.#length--;
-    this.#bytes -= waiter.heldBytes;
     return true;
   }
 
   #add(waiter: Waiter): void {
     waiter.isHeld = true;
     this.#length++;
-    this.#bytes += waiter.heldBytes;
   }
 }

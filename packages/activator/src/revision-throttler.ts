@@ -1,7 +1,8 @@
 import { SluiceError, type Clock, type Failure, type Pod } from "@sluice/core";
 import { decidePause } from "./failover.ts";
 import { toHoldError, type HoldBound, type HoldBudget } from "./hold-budget.ts";
-import { HoldQueue, type Waiter } from "./hold-queue.ts";
+import { FairQueue } from "./fair-queue.ts";
+import type { Waiter } from "./hold-queue.ts";
 import { pickPod } from "./pick-pod.ts";
 import { createPodTracker, firstBurst, hasFreeSlot, isWanted, type PodTracker } from "./pod-tracker.ts";
 import { assignSlots } from "./slot-assignment.ts";
@@ -31,14 +32,15 @@ export interface ThrottlerOptions {
 
 /**
  * One revision's pods, their slots, and the requests that wait for one. It keeps three promises: a pod never has more of
- * our requests than slots that are ours; nothing waits while such a slot is free; who came first goes first.
+ * our requests than slots that are ours; nothing waits while such a slot is free; who came first goes first, among those
+ * with the same fair key.
  */
 export class RevisionThrottler {
   readonly #options: ThrottlerOptions;
   readonly #pods = new Map<string, PodTracker>();
   /** Pods with a free slot, in no order. */
   readonly #open: PodTracker[] = [];
-  readonly #queue = new HoldQueue();
+  readonly #queue = new FairQueue();
   #limit: number;
   #membership: Membership = { index: 0, count: 1 };
   #failure: Failure | undefined;

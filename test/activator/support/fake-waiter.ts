@@ -9,6 +9,7 @@ export class FakeWaiter implements Waiter {
   isHeld = false;
   turn = 0;
   heldBytes = 0;
+  readonly fairKey: string;
   readonly #bytes: number;
   readonly id: number;
   pod: PodTracker | undefined;
@@ -17,7 +18,8 @@ export class FakeWaiter implements Waiter {
   answers = 0;
   onGrant: ((pod: PodTracker) => void) | undefined;
 
-  constructor(id = 0, heldBytes = 100) {
+  constructor(id = 0, heldBytes = 100, fairKey = "") {
+    this.fairKey = fairKey;
     this.id = id;
     this.#bytes = heldBytes;
   }
