@@ -6,12 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { systemClock, toFeedKey, type Clock, type FeedObject } from "@sluice/core";
 import { createLogger, parseSettings, runStopStages } from "@sluice/kit";
 import { activatorSettings, startActivator } from "@sluice/activator";
 import { expect, test } from "vitest";
+import { usedBytes } from "../support/used-bytes.ts";
 import { callHttp, Harness, startTestActivator } from "./support/activator-harness.ts";
 import { FakeAggregator } from "./support/fake-aggregator.ts";
 import { FakePod } from "./support/fake-pod.ts";
@@ -259,15 +258,6 @@ test("the wall clock jumps an hour on and two back: nobody's time runs out, ever
   const counted = aggregator.stats.reduce((sum, { stat }) => sum + stat.requestCount, 0);
   expect(counted).toBe(1);
 });
-
-/** What this process holds on its heap once nothing is left to collect. */
-function usedBytes(): number {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  collect();
-  collect();
-  return process.memoryUsage().heapUsed;
-}
 
 test("5,000 clients that connect and vanish while they are held leave nothing behind", async () => {
   await using harness = await Harness.start();

@@ -6,6 +6,7 @@ import { Http2Front } from "@sluice/dataplane";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { HpackDecoder } from "../../packages/dataplane/src/http2/hpack-decoder.ts";
 import { HpackEncoder } from "../../packages/dataplane/src/http2/hpack-encoder.ts";
+import { usedBytes } from "../support/used-bytes.ts";
 
 type Fields = readonly (readonly [string, string])[];
 
@@ -178,4 +179,43 @@ test("every byte that a value may have comes through Node's Huffman code", async
     await new Promise((resolve) => stream.on("close", resolve));
   }
   expect(seen.map((headers) => headers[headers.indexOf("x-text") + 1])).toEqual(texts);
+});
+
+describe("a connection keeps no more of its peer's fields than the tables hold", () => {
+  const mebibyte = 1024 * 1024;
+  const large = (index: number, length: number): string => String(index).padStart(length, "x");
+
+  test("100 decoders, which saw 500 fields of 4,000 bytes each", () => {
+    const before = usedBytes();
+    const decoders = Array.from({ length: 100 }, () => new HpackDecoder());
+    for (const decoder of decoders) {
+      for (let index = 0; index < 500; index++) {
+        const value = large(index, 4000);
+        const length = [0x7f, 0xa1, 0x1e];
+        const block = Buffer.concat([Buffer.from([0x40, 1, 0x61, ...length]), Buffer.from(value)]);
+        decoder.decode(block, 0, block.length, { onField: () => undefined });
+      }
+    }
+    expect(usedBytes() - before).toBeLessThan(5 * mebibyte);
+    expect(decoders.length).toBe(100);
+  });
+
+  test.each([
+    ["values", 20, 60_000],
+    ["names", 30_000, 10],
+  ])("an encoder that said 500 large %s", (_what, nameLength, valueLength) => {
+    const before = usedBytes();
+    const encoder = new HpackEncoder();
+    for (let index = 0; index < 500; index++)
+      encode(encoder, [[large(index, nameLength), large(index, valueLength)]]);
+    expect(usedBytes() - before).toBeLessThan(5 * mebibyte);
+    expect(encode(encoder, [["a", "b"]]).length).toBeGreaterThan(0);
+  });
+
+  test("a table that shrinks and grows between two blocks: the decoder hears of both (RFC 7541 §4.2)", () => {
+    const encoder = new HpackEncoder();
+    encoder.resize(0);
+    encoder.resize(4096);
+    expect([...encode(encoder, [[":method", "GET"]])]).toEqual([0x20, 0x3f, 0xe1, 0x1f, 0x82]);
+  });
 });

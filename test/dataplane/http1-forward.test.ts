@@ -77,14 +77,24 @@ describe("connections to the app", () => {
     expect(app.sockets.length).toBe(3);
   });
 
+  test("one whose app answered before it took all of the request is not used again", async () => {
+    const app = await startConnections((socket, connection) => {
+      if (connection === 0) socket.pause();
+      socket.write(ok);
+    });
+    const pool = createPool(app.port);
+    // Much more than the system takes from us while the app does not read.
+    expect(await getThrough(pool, Buffer.alloc(32 * 1024 * 1024))).toBe(200);
+    expect(await getThrough(pool)).toBe(200);
+    expect(app.sockets.length).toBe(2);
+  });
+
   test("no more are kept unused than the pool may", async () => {
     const app = await startConnections((socket) => {
       if (app.heads.length === 3) for (const each of app.sockets) each.write(ok);
       return socket;
     });
-    const options = { connectTimeoutMs: 0, idleTimeoutMs: 10_000, maxIdlePerTarget: 2, maxHeadBytes: 1000 };
-    const pool = new UpstreamPool({ address: "127.0.0.1", port: app.port }, options, systemClock);
-    onTestFinished(() => pool.destroy());
+    const pool = createPool(app.port);
     const answered = Array.from({ length: 3 }, () => getThrough(pool));
     expect(await Promise.all(answered)).toEqual([200, 200, 200]);
     await until(() => app.sockets.filter((socket) => socket.readyState === "open").length === 2);
@@ -128,12 +138,20 @@ describe("bytes", () => {
 });
 
 /** One request on a connection of the pool; resolves to its status. */
-function getThrough(pool: UpstreamPool): Promise<number> {
+function createPool(port: number): UpstreamPool {
+  const options = { connectTimeoutMs: 0, idleTimeoutMs: 10_000, maxIdlePerTarget: 2, maxHeadBytes: 1000 };
+  const pool = new UpstreamPool({ address: "127.0.0.1", port }, options, systemClock);
+  onTestFinished(() => pool.destroy());
+  return pool;
+}
+
+/** The status of the answer to one request, which is handed over whole at once. */
+function getThrough(pool: UpstreamPool, body?: Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     let status = 0;
     pool.take({
       onConnectFailed: reject,
-      onConnection: (connection) =>
+      onConnection: (connection) => {
         connection.send(
           {
             onInformation: () => undefined,
@@ -143,10 +161,14 @@ function getThrough(pool: UpstreamPool): Promise<number> {
             onDrain: () => undefined,
             onLost: reject,
           },
-          "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+          `GET / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body?.length ?? 0}\r\n\r\n`,
           false,
-          false,
-        ),
+          body !== undefined,
+        );
+        if (body === undefined) return;
+        connection.write(body);
+        connection.endRequest();
+      },
     });
   });
 }

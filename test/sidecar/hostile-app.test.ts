@@ -1,6 +1,7 @@
 import { connect as connectHttp2 } from "node:http2";
 import { createServer, type AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { askStream, connectHttp2 as connectToHttp2, startHttp2App } from "../support/http2-harness.ts";
 import { ask, RawClient, startTestSidecar } from "../support/sidecar-harness.ts";
 
 const good = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -85,6 +86,28 @@ describe("an app whose answer is hostile or broken", () => {
     const seen = await new RawClient(main).write(request).waitFor("ok");
     expect(seen).toMatch(/103 [^]*link: <\/a>[^]* 200 /i);
     expect(seen).not.toMatch(/^(sluice-refused|keep-alive|te):/im);
+  });
+
+  test("interim answers without end are no answer, over HTTP/1.1", async () => {
+    const { main, answer } = await setStage(
+      `HTTP/1.1 103 x\r\nLink: ${"x".repeat(1000)}\r\n\r\n`.repeat(2000),
+    );
+    const client = new RawClient(main).write(get);
+    expect(await client.waitFor(/ 502 [^]*\r\n\r\n[^]/)).toMatch(/^HTTP\/1.1 103 /);
+    expect(client.received.length).toBeLessThan(1_200_000);
+    answer(good);
+    expect(await ask(main)).toMatchObject({ status: 200, body: "ok" });
+  });
+
+  test("interim answers without end are no answer, over HTTP/2", async () => {
+    const app = await startHttp2App((stream) => {
+      const link = "x".repeat(1000);
+      for (let hints = 0; hints < 2000; hints++) stream.additionalHeaders({ ":status": 103, link });
+    });
+    const { ports } = await startTestSidecar(app.port, { CONTAINER_CONCURRENCY: "1" });
+    const session = connectToHttp2(ports.main);
+    expect((await askStream(session)).status).toBe(502);
+    expect((await askStream(session)).status).toBe(502);
   });
 
   test("a new protocol's head says nothing about lengths, and nothing that only our own processes say", async () => {

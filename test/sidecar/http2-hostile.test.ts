@@ -613,6 +613,23 @@ describe("memory", () => {
     await until(() => closed.filter((code) => code === 8).length === 100);
   });
 
+  test("a client that asks on and on and reads no answer loses its connection", async () => {
+    const app = await startHttp2App((stream) =>
+      stream.respond({ ":status": 204, "x-large": "x".repeat(15_000) }, { endStream: true }),
+    );
+    const { ports } = await startTestSidecar(app.port);
+    const client = new RawHttp2(ports.main).greet();
+    client.socket.pause();
+    // Bodies wait for windows; heads do not. What the two systems take is some 10 MiB.
+    for (let asked = 0; asked < 4000; asked++) {
+      client.send(head(good, 2 * asked + 1));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    client.socket.resume();
+    await client.waitForClose();
+    expect(client.frames.length).toBeLessThan(4000);
+  });
+
   test("an app waits for a client that opens every window and reads nothing", async () => {
     const piece = Buffer.alloc(64 * 1024);
     let sent = 0;

@@ -57,6 +57,8 @@ function toServerOptions(options: Http1ServerOptions): ServerOptions {
     // Requests without a body are done when their head is: Node need not set up a stream for them.
     optimizeEmptyRequests: true,
     shouldUpgradeCallback: isUpgrade,
+    // Whoever takes the request checks its host together with the rest of its head.
+    requireHostHeader: false,
   };
 }
 

@@ -34,6 +34,8 @@ export class ResponseParser implements ChunkConsumer {
   #chunked: ChunkedBody | undefined;
   /** The beginning of a head that came in pieces. */
   #headText = "";
+  /** What the heads of this response may still take: interim ones count, as nothing else bounds how many there are. */
+  #headBytesLeft = 0;
   #hasBegun = false;
 
   constructor(consumer: ResponseConsumer, maxHeadBytes: number) {
@@ -52,6 +54,7 @@ export class ResponseParser implements ChunkConsumer {
     this.#isBodiless = isBodiless;
     this.#hasBegun = false;
     this.#headText = "";
+    this.#headBytesLeft = this.#maxHeadBytes;
   }
 
   /** Nobody wants the rest. */
@@ -95,7 +98,8 @@ export class ResponseParser implements ChunkConsumer {
       text = this.#headText + bytes.toString("latin1", start, Math.min(end, start + this.#maxHeadBytes));
       blank = text.indexOf(blankLine);
     }
-    if (blank === -1 ? text.length >= this.#maxHeadBytes : blank > this.#maxHeadBytes) {
+    const left = this.#headBytesLeft;
+    if (blank === -1 ? text.length >= left : blank > left) {
       throw new SluiceError("upstream-invalid", "the response's head is too large");
     }
     if (blank === -1) {
@@ -103,6 +107,7 @@ export class ResponseParser implements ChunkConsumer {
       return end;
     }
     this.#headText = "";
+    this.#headBytesLeft -= blank;
     const at = start + blank + blankLine.length - before;
     this.#takeHead(readResponseHead(text.slice(0, blank)), at < end);
     return at;

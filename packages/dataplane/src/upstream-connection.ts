@@ -155,9 +155,14 @@ export class UpstreamConnection implements ResponseConsumer {
     // The end of the answer still waits for its client: he gets the buffer, and the next answer another.
     if (this.#isLent) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
     this.resume();
-    if (mayReuse && this.#isRequestSent && this.isUsable) this.#owner.onReusable(this);
+    if (mayReuse && this.#isAllSent && this.isUsable) this.#owner.onReusable(this);
     else this.#socket.destroy();
     user?.onComplete(trailers);
+  }
+
+  /** An app that answered before it had read all of a request may never read the rest, nor what comes behind it. */
+  get #isAllSent(): boolean {
+    return this.#isRequestSent && this.#socket.writableLength === 0;
   }
 
   #onConnect(): void {

@@ -52,6 +52,9 @@ const maxUnreadReplies = 1000;
 /** How long a connection that is ended may take to hand out its last bytes. */
 const lastBytesMs = 1000;
 
+/** Answers that a client may leave unread while it asks for more: heads are not held back by any window. */
+const maxUnreadBytes = 16 * 1024 * 1024;
+
 const prefaceBytes = Buffer.from(preface);
 /** What our PING behind a GOAWAY says, so that its answer is known. */
 const leavingPing = Buffer.from("leaving!");
@@ -268,7 +271,7 @@ export class Http2Connection implements FrameListener {
     const known = this.#streams.get(id);
     const isRequest = this.#isServer && known === undefined && id > this.#streams.lastPeer;
     const kind = isRequest ? "request" : known?.hasHead === false ? "response" : "trailers";
-    const section = new FieldSection(kind, this.local.maxHeaderListBytes);
+    const section = new FieldSection(kind, known?.headBytesLeft ?? this.local.maxHeaderListBytes);
     this.#decoder.decode(bytes, from, to, section);
     section.finish();
     if (isRequest) {
@@ -411,6 +414,8 @@ export class Http2Connection implements FrameListener {
   }
 
   #onRequest(id: number, section: FieldSection, isEnd: boolean): void {
+    if (this.#writer.isBlocked && this.socket.writableLength > maxUnreadBytes)
+      throw new ConnectionFault(errorCode.enhanceYourCalm, "answers are not read");
     if (id % 2 === 0) throw new ConnectionFault(errorCode.protocol, "a stream with a server's number");
     this.#streams.lastPeer = id;
     if (this.#streams.size >= this.local.maxConcurrentStreams || id > this.#lastServed) {

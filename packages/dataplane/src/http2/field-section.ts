@@ -52,16 +52,17 @@ export class FieldSection implements FieldSink {
   isBadRequest = false;
   /** It is larger than allowed; what goes beyond is left out. */
   isTooLarge = false;
-  #bytesLeft: number;
+  /** What its limit leaves; negative when it is too large. */
+  bytesLeft: number;
 
   constructor(kind: SectionKind, maxBytes: number) {
     this.kind = kind;
-    this.#bytesLeft = maxBytes;
+    this.bytesLeft = maxBytes;
   }
 
   onField(name: string, value: string, flaw: string | undefined): void {
-    this.#bytesLeft -= name.length + value.length + fieldOverhead;
-    if (this.#bytesLeft < 0) this.isTooLarge = true;
+    this.bytesLeft -= name.length + value.length + fieldOverhead;
+    if (this.bytesLeft < 0) this.isTooLarge = true;
     if (flaw !== undefined) this.flaw ??= flaw;
     if (this.isTooLarge || this.flaw !== undefined) return;
     if (name.charCodeAt(0) === colon) this.#takePseudoHeader(name, value);

@@ -88,7 +88,7 @@ const slots = maxTableBytes / fieldOverhead;
 
 /** A decoder's dynamic table: what was added last is number 62 (RFC 7541 §2.3.2). */
 export class HeaderTable {
-  readonly #fields: TableField[] = [];
+  readonly #fields: (TableField | undefined)[] = [];
   /** Where the newest stands. */
   #newest = 0;
   #count = 0;
@@ -120,8 +120,11 @@ export class HeaderTable {
 
   #evict(maxBytes: number): void {
     while (this.#bytes > Math.max(0, maxBytes)) {
-      const oldest = this.#fields[(this.#newest - this.#count + 1 + slots) % slots];
+      const slot = (this.#newest - this.#count + 1 + slots) % slots;
+      const oldest = this.#fields[slot];
       if (oldest === undefined) return;
+      // Left there, 128 fields of 4 KiB each would stay with the connection.
+      this.#fields[slot] = undefined;
       this.#bytes -= toFieldBytes(oldest);
       this.#count--;
     }

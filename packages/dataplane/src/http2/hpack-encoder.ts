@@ -50,6 +50,8 @@ export class HpackEncoder {
   resize(maxBytes: number): void {
     const size = Math.min(maxBytes, maxTableBytes);
     if (size === this.#maxTableBytes) return;
+    // Smaller and larger again between two blocks: the decoder has to hear of the smaller (RFC 7541 §4.2).
+    if (this.#isResized) this.abandon();
     this.#maxTableBytes = size;
     this.#isResized = true;
     this.#evict(size);
@@ -89,9 +91,10 @@ export class HpackEncoder {
   #writeLiteral(known: KnownName, value: string): boolean {
     const isRepeated = known.lastValue === value;
     if (!isRepeated && findValueFlaw(value) !== undefined) return false;
-    known.lastValue = value;
+    // What is not going into the table need not stay in memory either.
+    known.lastValue = value.length <= maxIndexedChars ? value : undefined;
     const isSecret = isUnindexed(known.name);
-    const isAdded = isRepeated && !isSecret && value.length <= maxIndexedChars && this.#add(known, value);
+    const isAdded = isRepeated && !isSecret && this.#add(known, value);
     if (isAdded) this.#writeInteger(0x40, 6, known.staticNumber);
     else this.#writeInteger(isSecret ? 0x10 : 0, 4, known.staticNumber);
     if (known.staticNumber === 0) this.#writeString(known.name);
@@ -112,7 +115,8 @@ export class HpackEncoder {
       tableValue: undefined,
       tableOrder: -1,
     };
-    if (this.#known.size < maxKnownNames) this.#known.set(spelling, known);
+    const isWorthIt = this.#known.size < maxKnownNames && spelling.length <= maxIndexedChars;
+    if (isWorthIt) this.#known.set(spelling, known);
     return known;
   }
 

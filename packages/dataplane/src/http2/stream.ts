@@ -32,6 +32,8 @@ export class Http2Stream {
   hasNoBody = false;
   isClosed = false;
   isQueued = false;
+  /** What the peer's heads may still take: interim answers count, as nothing else bounds how many there are. */
+  headBytesLeft: number;
   #isAwaitingFlush = false;
   isRemoteEnded = false;
   /** END_STREAM was written. */
@@ -58,6 +60,7 @@ export class Http2Stream {
   constructor(id: number, connection: Http2Connection, sendWindow: number) {
     this.id = id;
     this.connection = connection;
+    this.headBytesLeft = connection.local.maxHeaderListBytes;
     this.#sendWindow = sendWindow;
     this.#receiveWindow = new ReceiveWindow(connection.local.streamWindowBytes);
   }
@@ -185,8 +188,10 @@ export class Http2Stream {
     if (section.flaw !== undefined) return section.flaw;
     // A request that is too large gets an answer; an answer that is too large is of no use.
     if (section.isTooLarge && section.kind === "response") return "larger headers than allowed";
-    if (section.status?.startsWith("1") === true)
+    if (section.status?.startsWith("1") === true) {
+      this.headBytesLeft = section.bytesLeft;
       return isEnd ? "a 1xx answer that ends the stream" : undefined;
+    }
     this.#hasHead = true;
     this.isRemoteEnded = isEnd;
     const isBodiless = this.hasNoBody || section.status === "204" || section.status === "304";
