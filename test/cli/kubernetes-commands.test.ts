@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseAllDocuments } from "yaml";
 import { describe, expect, test } from "vitest";
+import { badManifests } from "../support/bad-manifests.ts";
 import { findKubernetesFaults } from "../support/kubernetes-schema.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -71,6 +72,19 @@ describe("sluice inject", () => {
     );
     expect(run.stderr).toContain("nothing was changed");
   });
+});
+
+describe("input that is refused", () => {
+  test.each(badManifests.map(({ title, text, message }) => [title, text, message] as const))(
+    "%s: one sentence with object, field, rule and value, and nothing for the next command",
+    async (_title, manifest, message) => {
+      const run = await sluice(["inject", "-f", "-"], manifest);
+      expect(run).toMatchObject({ code: 1, stdout: "" });
+      const [said] = run.stderr.split("; mend the manifest");
+      expect(said).toBe(message);
+      expect(run.stderr).toContain("nothing was changed");
+    },
+  );
 });
 
 describe("sluice render", () => {

@@ -15,7 +15,9 @@ import {
   toRivalSlice,
   toService,
 } from "../support/scaler-harness.ts";
+import { badManifests } from "../support/bad-manifests.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { parse } from "yaml";
 
 let harness: ScalerHarness;
 beforeEach(async () => {
@@ -553,6 +555,33 @@ describe("the API server", () => {
     await waitUntilFollowed("after");
     expect(harness.api.count("GET", paths.deployments)).toBe(1);
   });
+});
+
+describe("a Deployment that cannot be scaled", () => {
+  test.each(
+    badManifests
+      .filter(({ only }) => only === undefined)
+      .map(({ title, text, message }) => [title, text, message] as const),
+  )(
+    "for %s gets one event with object, field, rule and value, and keeps its number",
+    async (_title, text, message) => {
+      const object = parse(text) as FakeObject;
+      const { name } = object.metadata;
+      harness.api.put(paths.deployments, { ...object, spec: { ...object.spec, replicas: 3 } });
+      const scaler = await harness.startScaler();
+      putRevision("good");
+      await harness.waitForFeed(scaler, "revision", "good");
+      harness.decide(toDecision(name, 0));
+      harness.decide(toDecision("good", 1));
+      await harness.waitForReplicas("good", 1);
+      const events = (): unknown[] => harness.api.list(paths.events).filter(({ type }) => type === "Warning");
+      await waitUntil("an event", () => events().length > 0);
+      expect(events()).toEqual([expect.objectContaining({ reason: "Refused", message })]);
+      expect(harness.replicasOf(name)).toBe(3);
+      expect(harness.api.count("PATCH", `/${name}`)).toBe(0);
+      expect((await harness.readFeed(scaler))?.some((found) => found.name === name)).toBe(false);
+    },
+  );
 });
 
 describe("two replicas", () => {

@@ -10,6 +10,7 @@ import { toContentHash } from "./revision-name.ts";
 import { parseAnnotatedLimits } from "./revision-limit.ts";
 import { findServingPort } from "./serving-port.ts";
 import { checkScaling } from "./scaling-check.ts";
+import { checkSidecarResources } from "./sidecar-resources.ts";
 import type { RevisionTemplate, Workload } from "./workload.ts";
 
 /** Whether a Deployment asks to be scaled. */
@@ -33,6 +34,7 @@ function parseTemplate(
   const root = new FieldReader({}, "metadata", findings);
   const limits = parseAnnotatedLimits(annotations, root);
   checkScaling(annotations, limits.containerConcurrency, "metadata.annotations", findings);
+  checkSidecarResources(root, annotations);
   const podReader = template?.object("spec");
   if (template === undefined || podReader === undefined) {
     spec.refuse("template.spec", "must be set");

@@ -2,12 +2,14 @@ import type { ContainerRules } from "./container.ts";
 import { toObjectLabel, type ManifestDocument } from "./document.ts";
 import { FieldReader, isJsonObject, type JsonObject } from "./field-reader.ts";
 import { parseCustomHosts, toVisibility } from "./host.ts";
+import { refuseMisplacedScaling, warnIneffective } from "./knative-annotation.ts";
 import { checkNames, isServiceName, maxServiceNameLength } from "./name-rule.ts";
 import { parsePod, toAppPort } from "./pod-template.ts";
 import { Findings } from "./problem.ts";
 import { toContentHash } from "./revision-name.ts";
 import { parseTimeouts, parseConcurrency } from "./revision-limit.ts";
 import { checkScaling } from "./scaling-check.ts";
+import { checkSidecarResources } from "./sidecar-resources.ts";
 import { parseTraffic } from "./traffic.ts";
 import type { RevisionTemplate, Workload } from "./workload.ts";
 
@@ -81,7 +83,11 @@ function parseTemplate(
   const labels = metadata?.stringMap("labels") ?? {};
   const annotations = metadata?.stringMap("annotations") ?? {};
   const revisionName = parseRevisionName(metadata, serviceName);
-  if (metadata !== undefined) skipMetadata(metadata);
+  if (metadata !== undefined) {
+    skipMetadata(metadata);
+    checkSidecarResources(metadata, annotations);
+    warnIneffective(metadata, annotations);
+  }
   const spec = template.object("spec");
   if (spec === undefined) {
     template.refuse("spec", "must be set");
@@ -130,7 +136,11 @@ export function parseKnativeService(
   const metadata = root.object("metadata");
   const labels = metadata?.stringMap("labels") ?? {};
   const annotations = metadata?.stringMap("annotations") ?? {};
-  if (metadata !== undefined) skipMetadata(metadata);
+  if (metadata !== undefined) {
+    skipMetadata(metadata);
+    refuseMisplacedScaling(metadata, annotations);
+    warnIneffective(metadata, annotations);
+  }
   const spec = root.object("spec");
   root.warnUnread("is not a field of a Service and is left out");
   if (spec === undefined) {

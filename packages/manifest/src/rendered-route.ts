@@ -1,5 +1,6 @@
 import { toFeedService } from "./feed-object.ts";
 import type { JsonObject } from "./field-reader.ts";
+import { toForeignAnnotations } from "./knative-annotation.ts";
 import { names, sidecarPorts } from "./names.ts";
 import { toKnativeLabels, toNamespace } from "./rendered-deployment.ts";
 import type { Workload } from "./workload.ts";
@@ -45,9 +46,7 @@ function toService(workload: Workload, name: string, annotations: Record<string,
 /** The Services under which a service is called inside the cluster: its own, and one for each tag. */
 export function toServices(workload: Workload, revision: string): JsonObject[] {
   const { traffic } = toFeedService(workload, { domains: [], latestRevision: revision });
-  const own = Object.fromEntries(
-    Object.entries(workload.annotations).filter(([key]) => key.startsWith("sluice.dev/")),
-  );
+  const own = toForeignAnnotations(workload.annotations);
   const tags = traffic.flatMap((entry) => entry.tag ?? []);
   return [
     toService(workload, workload.name, { ...own, [names.traffic]: JSON.stringify(traffic) }),

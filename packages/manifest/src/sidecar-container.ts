@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject } from "./field-reader.ts";
 import { sidecarContainerName, sidecarPorts } from "./names.ts";
 import { toSidecarEnvironment, type SidecarIdentity } from "./sidecar-environment.ts";
+import { toSidecarResources } from "./sidecar-resources.ts";
 import type { RevisionTemplate } from "./workload.ts";
 
 export interface SidecarOptions {
@@ -14,12 +15,6 @@ export const defaultSidecarImage = "sluice/sluice:0.1.0";
 
 /** The image holds every service, so the container says which one it is; a small young generation halves its memory. */
 const args = ["--max-semi-space-size=4", "/app/sidecar.mjs"] as const;
-
-/** Measured (docs/performance.md): 73 MiB when idle, 83 MiB of its own with 50 connections and a limit; the rest is room for bodies. */
-const resources = {
-  requests: { cpu: "25m", memory: "96Mi" },
-  limits: { memory: "256Mi" },
-} as const;
 
 /** What a container that listens and forwards needs of the kernel: nothing. */
 export const restrictedSecurityContext = {
@@ -82,7 +77,7 @@ export function toSidecarContainer(
       { name: "http-usermetric", containerPort: sidecarPorts.metrics },
     ],
     readinessProbe: toReadinessProbe(template, main),
-    resources,
+    resources: toSidecarResources(template.annotations),
     securityContext: toSecurityContext(template),
   };
 }
