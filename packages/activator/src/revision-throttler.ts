@@ -1,10 +1,12 @@
 import { SluiceError, type Clock, type Failure, type Pod } from "@sluice/core";
+import { BurstPacer } from "./burst-pacer.ts";
 import { decidePause } from "./failover.ts";
 import { toHoldError, type HoldBound, type HoldBudget } from "./hold-budget.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { Waiter } from "./hold-queue.ts";
+import { OpenPods } from "./open-pods.ts";
 import { pickPod } from "./pick-pod.ts";
-import { createPodTracker, firstBurst, hasFreeSlot, isWanted, type PodTracker } from "./pod-tracker.ts";
+import { createPodTracker, isWanted, type PodTracker } from "./pod-tracker.ts";
 import { assignSlots } from "./slot-assignment.ts";
 
 /** Which of how many activators this one is; index -1 while it does not know. */
@@ -12,13 +14,6 @@ export interface Membership {
   readonly index: number;
   readonly count: number;
 }
-
-/**
- * Thousands that were held do not go to a pod without a limit all at once: each would need a connection of its own, and
- * together they would overrun the pod's backlog. So many are released, and as they are answered the next, on the same connections
- * (of which as many are kept); where a while brings no answer, twice as many again.
- */
-const burstPauseMs = 100;
 
 export interface ThrottlerOptions {
   readonly budget: HoldBudget;
@@ -38,8 +33,8 @@ export interface ThrottlerOptions {
 export class RevisionThrottler {
   readonly #options: ThrottlerOptions;
   readonly #pods = new Map<string, PodTracker>();
-  /** Pods with a free slot, in no order. */
-  readonly #open: PodTracker[] = [];
+  readonly #open = new OpenPods();
+  readonly #bursts: BurstPacer;
   readonly #queue = new FairQueue();
   #limit: number;
   #membership: Membership = { index: 0, count: 1 };
@@ -52,6 +47,11 @@ export class RevisionThrottler {
   constructor(containerConcurrency: number, options: ThrottlerOptions) {
     this.#limit = containerConcurrency;
     this.#options = options;
+    this.#bursts = new BurstPacer(
+      options.clock,
+      (pod) => this.#open.refresh(pod),
+      () => this.#drain(),
+    );
   }
 
   /** Requests that wait for a pod now. */
@@ -91,7 +91,7 @@ export class RevisionThrottler {
   submit(waiter: Waiter): void {
     waiter.turn = ++this.#turns;
     if (this.#queue.length === 0) {
-      const pod = pickPod(this.#open, this.#options.clock.monotonic(), this.#options.random);
+      const pod = pickPod(this.#open.list, this.#options.clock.monotonic(), this.#options.random);
       if (pod !== undefined) return this.#grant(waiter, pod);
     }
     if (this.#failure !== undefined && this.#healthyPods === 0)
@@ -139,8 +139,8 @@ export class RevisionThrottler {
   release(pod: PodTracker): void {
     pod.inFlight--;
     this.#inFlight--;
-    if (pod.burst > 0) this.#noteOfBurst(pod);
-    this.#refresh(pod);
+    this.#bursts.noteOver(pod);
+    this.#open.refresh(pod);
     if (this.#queue.length > 0) this.#drain();
   }
 
@@ -191,7 +191,7 @@ export class RevisionThrottler {
     if (tracker === undefined) return undefined;
     this.#pods.delete(name);
     tracker.isGone = true;
-    this.#refresh(tracker);
+    this.#open.refresh(tracker);
     this.markFailed(tracker);
     return tracker;
   }
@@ -225,10 +225,10 @@ export class RevisionThrottler {
 
   #pause(tracker: PodTracker, forMs: number): void {
     tracker.isPaused = true;
-    this.#refresh(tracker);
+    this.#open.refresh(tracker);
     this.#options.clock.setTimer(() => {
       tracker.isPaused = false;
-      this.#refresh(tracker);
+      this.#open.refresh(tracker);
       this.#drain();
     }, forMs);
   }
@@ -249,7 +249,7 @@ export class RevisionThrottler {
   #grant(waiter: Waiter, pod: PodTracker): void {
     pod.inFlight++;
     this.#inFlight++;
-    this.#refresh(pod);
+    this.#open.refresh(pod);
     waiter.grant(pod);
   }
 
@@ -259,54 +259,16 @@ export class RevisionThrottler {
     this.#isDraining = true;
     try {
       while (this.#queue.length > 0) {
-        const pod = pickPod(this.#open, this.#options.clock.monotonic(), this.#options.random);
+        const pod = pickPod(this.#open.list, this.#options.clock.monotonic(), this.#options.random);
         const waiter = pod === undefined ? undefined : this.#shift();
         if (pod === undefined || waiter === undefined) break;
-        if (this.#limit === 0 && ++pod.burst >= pod.burstLimit) this.#endBurst(pod);
+        if (this.#limit === 0) this.#bursts.noteReleased(pod);
         this.#grant(waiter, pod);
       }
     } finally {
       this.#isDraining = false;
     }
-    if (this.#queue.length === 0) this.#endBursts();
-  }
-
-  /** Nothing more is released to it for a while, or until enough of it are answered. */
-  #endBurst(pod: PodTracker): void {
-    const before = pod.burst;
-    const cancelTimer = this.#options.clock.setTimer(() => {
-      if (pod.burst < before) {
-        this.#endBurst(pod);
-        return;
-      }
-      this.#allowBurst(pod, 2 * pod.burstLimit);
-      this.#drain();
-    }, burstPauseMs);
-    pod.cancelBurst = cancelTimer;
-    this.#refresh(pod);
-  }
-
-  /** One of those that were released to the pod is over. */
-  #noteOfBurst(pod: PodTracker): void {
-    pod.burst--;
-    if (pod.cancelBurst !== undefined && pod.burst < pod.burstLimit / 2)
-      this.#allowBurst(pod, pod.burstLimit);
-  }
-
-  #allowBurst(pod: PodTracker, limit: number): void {
-    pod.cancelBurst?.();
-    pod.cancelBurst = undefined;
-    pod.burstLimit = limit;
-    this.#refresh(pod);
-  }
-
-  /** Nobody waits any more: whoever comes goes straight on. */
-  #endBursts(): void {
-    for (const pod of this.#pods.values()) {
-      if (pod.burst === 0) continue;
-      pod.burst = 0;
-      this.#allowBurst(pod, firstBurst);
-    }
+    if (this.#queue.length === 0) this.#bursts.end(this.#pods.values());
   }
 
   #assign(): void {
@@ -320,25 +282,9 @@ export class RevisionThrottler {
     );
     for (const tracker of this.#pods.values()) {
       tracker.slots = shares.get(tracker.name) ?? 0;
-      this.#refresh(tracker);
+      this.#open.refresh(tracker);
     }
     this.#drain();
-  }
-
-  /** Keeps the list of pods with a free slot right; constant time. */
-  #refresh(tracker: PodTracker): void {
-    const isOpen = hasFreeSlot(tracker);
-    if (isOpen === tracker.openIndex >= 0) return;
-    if (isOpen) {
-      tracker.openIndex = this.#open.push(tracker) - 1;
-      return;
-    }
-    const last = this.#open.pop();
-    if (last !== undefined && last !== tracker) {
-      this.#open[tracker.openIndex] = last;
-      last.openIndex = tracker.openIndex;
-    }
-    tracker.openIndex = -1;
   }
 }
 
