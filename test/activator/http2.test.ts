@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
 import {
   connect,
   createServer,
@@ -149,6 +151,42 @@ describe("gRPC", () => {
     expect([headers[":status"], body, trailers["grpc-status"]]).toEqual([200, "said hi", "0"]);
     expect(seen[0]).toMatchObject({ "k-original-host": host, "k-proxy-request": "activator" });
     session.close();
+    server.close();
+  });
+
+  test("large answers to HTTP/1.1 clients, slow and fast, are right to the last byte", async () => {
+    const body = randomBytes(3_000_000);
+    await using harness = await Harness.start({ objects: [h2cRevision, makeService()] });
+    const probes = await harness.addPod("probes");
+    const server = createServer();
+    server.on("stream", (stream: ServerHttp2Stream) => {
+      stream.on("error", () => undefined);
+      stream.respond({ ":status": 200 });
+      stream.end(body);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const h2c = (server.address() as AddressInfo).port;
+    harness.feed.put(
+      makePod({ name: "probes", ports: { main: probes.port, h2c, stats: 1, metrics: 1, admin: 1 } }),
+    );
+    const download = async (isSlow: boolean): Promise<boolean> => {
+      const call = request({
+        host: "127.0.0.1",
+        port: harness.activator.publicPort,
+        headers: { host },
+        agent: false,
+      });
+      call.end();
+      const [response] = (await once(call, "response")) as [IncomingMessage];
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) {
+        chunks.push(chunk as Buffer);
+        if (isSlow) await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      return Buffer.concat(chunks).equals(body);
+    };
+    expect(await Promise.all([true, false, true, false].map(download))).toEqual([true, true, true, true]);
     server.close();
   });
 

@@ -64,6 +64,7 @@ const quietOwner: ConnectionOwner = {
 };
 
 class Recorder implements StreamHandler {
+  readonly isHolding = true;
   readonly events: string[] = [];
   onHead(): void {
     this.events.push("head");

@@ -40,6 +40,7 @@ const get = { method: "GET", path: "/", authority: "a", headers: [], trailer: un
 
 /** Opens one stream, and writes down how it ends. */
 class Caller {
+  readonly isHolding = true;
   readonly events: string[] = [];
   connection: Http2Connection | undefined;
 

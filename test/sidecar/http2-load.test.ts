@@ -114,6 +114,28 @@ describe("back-pressure", () => {
     expect(hash(Buffer.concat(chunks))).toBe(hash(body));
   });
 
+  test("readers of all paces on several connections: every byte of every answer is right", async () => {
+    const bodies = Array.from({ length: 24 }, () => randomBytes(1_500_000));
+    const app = await startHttp2App((stream, headers) => {
+      stream.respond({ ":status": 200 });
+      stream.end(bodies[Number(headers["x-id"])]);
+    });
+    const { ports } = await startTestSidecar(app.port);
+    const clients = [1, 2, 3].map(() => connectHttp2(ports.main));
+    const read = async (id: number): Promise<string> => {
+      const stream = clients[id % 3]?.request({ ":path": "/", "x-id": String(id) });
+      const chunks: Buffer[] = [];
+      for await (const chunk of stream ?? []) {
+        chunks.push(chunk as Buffer);
+        // Some take a turn of the loop for each piece, some several, some none.
+        for (let turns = id % 4; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+      }
+      return hash(Buffer.concat(chunks));
+    };
+    const hashes = await Promise.all(bodies.map((_, id) => read(id)));
+    expect(hashes).toEqual(bodies.map(hash));
+  });
+
   test("an app that stops reading holds the client back, others go on, and in the end it has all", async () => {
     const body = randomBytes(8 * 1024 * 1024);
     let slow: ServerHttp2Stream | undefined;

@@ -133,6 +133,9 @@ export class Http2Client implements ClientSide, StreamHandler {
     return this.#trailers;
   }
 
+  /** What a client sent came in memory of its own. */
+  readonly isHolding = true;
+
   onHead(): void {}
 
   onData(chunk: Buffer, isEnd: boolean): void {

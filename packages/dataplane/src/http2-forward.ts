@@ -134,6 +134,10 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
     this.#finish(undefined);
   }
 
+  get isHolding(): boolean {
+    return !this.#client.isFlushed;
+  }
+
   onDrain(): void {
     this.#client.resumeBody();
   }

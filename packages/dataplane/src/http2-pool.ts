@@ -34,6 +34,10 @@ const maxStreams = 100;
  */
 const maxResets = 500;
 
+/** A connection on which much comes gets the larger buffer. */
+const firstBufferBytes = 8 * 1024;
+const maxBufferBytes = 64 * 1024;
+
 /** So much of one answer may wait here for a slow client; all that are on a connection may do so at once. */
 const streamWindowBytes = 256 * 1024;
 
@@ -147,13 +151,21 @@ class PooledConnection implements ConnectionOwner {
   readonly #pool: Http2Pool;
   readonly #cancelTimer: CancelTimer;
   #stopWatching: CancelTimer | undefined;
+  /** What the socket is read into. */
+  #buffer: Buffer = Buffer.allocUnsafeSlow(firstBufferBytes);
   #messagesBefore = -1;
   #isAsked = false;
   #error: Error = new SluiceError("upstream-connect", "the target ended the connection before its SETTINGS");
 
   constructor(pool: Http2Pool, { address, port }: Target, options: Http2PoolOptions, clock: Clock) {
     this.#pool = pool;
-    const socket = connect({ host: address, port, noDelay: true, keepAlive: true });
+    const socket = connect({
+      host: address,
+      port,
+      noDelay: true,
+      keepAlive: true,
+      onread: { buffer: () => this.#buffer, callback: (length) => this.#onRead(length) },
+    });
     // A connection that nobody uses does not keep the process alive.
     socket.unref();
     socket.on("error", (error) => (this.#error = error));
@@ -166,6 +178,16 @@ class PooledConnection implements ConnectionOwner {
       { isServer: false, local: toLocalSettings(options.maxHeadBytes), clock },
       this,
     );
+  }
+
+  /** What was kept of the buffer stays with who keeps it, and the next read gets another. */
+  #onRead(length: number): boolean {
+    const buffer = this.#buffer;
+    const isFree = this.connection.receive(buffer.subarray(0, length));
+    const isFull = length === buffer.length && length < maxBufferBytes;
+    if (isFull) this.#buffer = Buffer.allocUnsafeSlow(maxBufferBytes);
+    else if (!isFree) this.#buffer = Buffer.allocUnsafeSlow(buffer.length);
+    return true;
   }
 
   get hasRoom(): boolean {

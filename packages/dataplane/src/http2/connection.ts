@@ -5,7 +5,7 @@ import { ConnectionFault, errorCode } from "./error-code.ts";
 import { FieldSection } from "./field-section.ts";
 import { frameFlag, frameType, maxUint31, preface, writeUint32 } from "./frame.ts";
 import { FrameInterpreter, type FrameListener } from "./frame-interpreter.ts";
-import { FrameWriter } from "./frame-writer.ts";
+import { flushWaiting, FrameWriter } from "./frame-writer.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
 import { ReceiveWindow } from "./receive-window.ts";
@@ -81,6 +81,8 @@ export class Http2Connection implements FrameListener {
   readonly #streams: StreamTable<Http2Stream>;
   readonly #receiveWindow: ReceiveWindow;
   #awaitingFlush: Http2Stream[] = [];
+  /** Who got some of what is being taken; only where its memory is used again. */
+  #receivers: StreamHandler[] | undefined;
   #prefaceLeft: Buffer;
   #unreadReplies = 0;
   /** No stream of the peer's beyond this is served. */
@@ -261,7 +263,9 @@ export class Http2Connection implements FrameListener {
     const flaw = stream.receiveData(chunk.length, isEnd);
     if (flaw !== undefined) this.#failStream(stream, errorCode.protocol, flaw);
     else {
-      stream.handler?.onData(chunk, isEnd);
+      const { handler } = stream;
+      handler?.onData(chunk, isEnd);
+      if (chunk.length > 0 && handler !== undefined) this.#receivers?.push(handler);
       this.#closeIfDone(stream);
     }
   }
@@ -354,6 +358,18 @@ export class Http2Connection implements FrameListener {
     if (!this.#isServer) this.#writer.bytes(prefaceBytes);
     this.#writer.frame(frameType.settings, 0, 0, toSettingsPayload(this.local, this.#isServer));
     this.writeWindowUpdate(0, this.local.connectionWindowBytes - initialWindowBytes);
+  }
+
+  /** Takes what came. False when some of it is kept, so that its memory may not be read into again. */
+  receive(chunk: Buffer): boolean {
+    this.#receivers = [];
+    this.#read(chunk);
+    const receivers = this.#receivers;
+    this.#receivers = undefined;
+    if (!receivers.some(({ isHolding }) => isHolding)) return true;
+    // Most of it only waits for the end of the turn.
+    flushWaiting();
+    return !receivers.some(({ isHolding }) => isHolding);
   }
 
   #read(chunk: Buffer): void {

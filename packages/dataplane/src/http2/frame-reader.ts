@@ -45,7 +45,8 @@ export class FrameReader {
     while (at < bytes.length && !this.#receiver.isClosed) {
       const next = this.#isInData ? this.#takeData(bytes, at) : this.#takeFrame(bytes, at);
       if (next === at) {
-        this.#rest = bytes.subarray(at);
+        // A copy: the memory may be read into again, and a few bytes must not keep all of it.
+        this.#rest = Buffer.from(bytes.subarray(at));
         return;
       }
       at = next;

@@ -16,7 +16,8 @@ const noBytes = new Uint8Array(0);
 
 let waiting: Flushable[] = [];
 
-function flushWaiting(): void {
+/** Writes now what everybody gathered, before this turn of the event loop ends. */
+export function flushWaiting(): void {
   const writers = waiting;
   waiting = [];
   for (const writer of writers) writer.flush();

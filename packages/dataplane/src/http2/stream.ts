@@ -11,6 +11,8 @@ export interface StreamHandler {
   onData(chunk: Buffer, isEnd: boolean): void;
   /** Names and values in turn. Nothing comes after them. */
   onTrailers(headers: string[]): void;
+  /** Some of what came is kept by reference, so that its memory may not be used anew. */
+  readonly isHolding: boolean;
   /** More can be written. */
   onDrain(): void;
   /**
