@@ -98,6 +98,14 @@ test("a tag's host leads to the tag's revision whatever the split says", () => {
   expect(table.find("hello.example.com", false)).toBe("default/new");
 });
 
+test("a service that sends its requests nowhere keeps its host to itself, whatever wildcards there are", () => {
+  const table = new RouteTable(() => 0);
+  table.put(makeService({ name: "all", hosts: [publicHost("*")] }));
+  table.put(makeService({ hosts: [publicHost("hello.example.com")], traffic: [] }));
+  expect(find(table, "hello.example.com")).toBe("/");
+  expect(find(table, "other.example.com")).toBe("default/hello-00001");
+});
+
 test("a changed service loses its old hosts and gets its new ones", () => {
   const table = new RouteTable(() => 0);
   table.put(makeService());

@@ -73,6 +73,15 @@ test("an unknown host ends the connection where Services lead to it, so that its
   expect(await connectionOf(publicPort)).not.toBe("close");
 });
 
+test("a host whose service has no revision yet gets 404 that says so", async () => {
+  await using harness = await Harness.start({ objects: [makeRevision(), makeService({ traffic: [] })] });
+  const { status, body } = await harness.call();
+  expect([status, body]).toEqual([
+    404,
+    'the service that has the host "hello.default.example.com" sends its requests to no revision yet\n',
+  ]);
+});
+
 test("fifty clients are never counted as more than fifty, and what is held is said", async () => {
   await using harness = await Harness.start();
   const { aggregator } = harness;

@@ -24,7 +24,7 @@ import { normalizeHost, parseLocalName } from "./host-name.ts";
 import type { ExchangeRequest } from "./pod-forwarder.ts";
 import { decideProbeAnswer } from "./probe-answer.ts";
 import type { RevisionBook } from "./revision-book.ts";
-import type { RouteTable } from "./route-table.ts";
+import { nowhere, type RouteTable } from "./route-table.ts";
 
 /** What a listener believes of its callers. */
 export interface ListenerTrust {
@@ -120,6 +120,7 @@ export class Pipeline implements Http1Handler, Http2Handler {
     // A process that has only just started must not deny a host that it will know in a moment.
     if (!this.#context.isRouted()) throw new SluiceError("routes-unknown");
     onUnrouted();
+    if (key === nowhere) throw toNowhere(target.host);
     throw key === undefined ? toUnknownHost(target.host) : toUnknownRevision(key);
   }
 
@@ -179,6 +180,11 @@ function toNamedRevision(head: RequestHead): ObjectKey | undefined {
 
 function toUnknownHost(host: string): SluiceError {
   return new SluiceError("host-unknown", `no service has the host "${host}"`, { isPublic: true });
+}
+
+function toNowhere(host: string): SluiceError {
+  const message = `the service that has the host "${host}" sends its requests to no revision yet`;
+  return new SluiceError("host-unknown", message, { isPublic: true });
 }
 
 function toUnknownRevision(key: ObjectKey): SluiceError {

@@ -21,6 +21,9 @@ class SpecialClaim {
   }
 }
 
+/** Where a service leads that sends its requests to no revision (yet): no name is empty, so nobody has this key. */
+export const nowhere: ObjectKey = "/";
+
 type Claim = RoutedService | SpecialClaim;
 
 /** Almost always one service has a host. */
@@ -74,7 +77,7 @@ export class RouteTable {
   }
 
   /**
-   * The revision for a request with this `Host` header. Names that are visible in the cluster only, and
+   * The revision for a request with this `Host` header; undefined when nobody has it, `nowhere` when its service has none. Names that are visible in the cluster only, and
    * `{name}.{namespace}.svc…`, are answered when `isInternal`.
    */
   find(hostHeader: string | undefined, isInternal: boolean): ObjectKey | undefined {
@@ -130,7 +133,7 @@ export class RouteTable {
   }
 
   #lead(routed: RoutedService, tag: string | undefined): ObjectKey | undefined {
-    return this.#splitOf(routed).choose(tag);
+    return this.#splitOf(routed).choose(tag) ?? nowhere;
   }
 
   #splitOf(routed: RoutedService): TrafficSplit {
