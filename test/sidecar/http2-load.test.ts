@@ -229,6 +229,26 @@ describe("an app that leaves", () => {
     expect((await askStream(client)).status).toBe(200);
   });
 
+  test.each<[string, string | undefined, number]>([
+    ["GET", undefined, 200],
+    ["POST", undefined, 502],
+    ["PUT", "body", 502],
+  ])(
+    "one that closes its connection without a word as a %s comes: status by whether twice does harm",
+    async (method, body, expected) => {
+      let streams = 0;
+      const app = await startHttp2App((stream) => {
+        if (++streams === 2) stream.session?.socket.destroy();
+        else stream.respond({ ":status": 200 }, { endStream: true });
+      });
+      const { ports } = await startTestSidecar(app.port);
+      const client = connectHttp2(ports.main);
+      expect((await askStream(client)).status).toBe(200);
+      expect((await askStream(client, { ":method": method }, body)).status).toBe(expected);
+      expect(streams).toBe(expected === 200 ? 3 : 2);
+    },
+  );
+
   test("a stream that it refuses is sent again, body and all", async () => {
     const bodies: string[] = [];
     let refusals = 0;

@@ -9,6 +9,7 @@ import type { FieldSection } from "./http2/field-section.ts";
 import type { Http2Stream, StreamHandler } from "./http2/stream.ts";
 import type { Http2Pool, Http2Waiter } from "./http2-pool.ts";
 import { toRequestTrailers, type RequestHead } from "./request-head.ts";
+import { isIdempotent } from "./request-text.ts";
 import { toEndToEnd, toEndToEndTrailers } from "./response-fields.ts";
 import { toForwardFailure, toRefusal } from "./upstream-failure.ts";
 
@@ -36,6 +37,8 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   /** Bytes that a `content-length` still promises; negative when the end is not known beforehand. */
   #remaining = -1;
   #isAnswered = false;
+  /** Something of an answer has come. */
+  #hasBegun = false;
   #isDone = false;
 
   constructor(
@@ -92,6 +95,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
 
   onHead(section: FieldSection, isEnd: boolean): void {
     const status = Number(section.status);
+    this.#hasBegun = true;
     if (status < 200) {
       this.#observer.onResponseProgress();
       this.#client.sendInformation(status, toEndToEnd(section).headers);
@@ -145,9 +149,8 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   onReset(code: number, flaw?: string): void {
     if (this.#isDone || (code === errorCode.none && flaw === undefined && this.#endAsApp())) return;
     const isUnseen = code === errorCode.refusedStream && flaw === undefined && !this.#client.isBodyTouched;
-    const attempts = this.#stream?.connection.isLeaving === true ? maxConnectionsLost : maxAttempts;
     // A pod that refuses leaves the choice of the next to who chose it.
-    if (isUnseen && this.#answerer === "app" && this.#attempt < attempts) {
+    if (this.#answerer === "app" && (isUnseen ? this.#mayAskAgain() : this.#isStale())) {
       this.#release(errorCode.cancel);
       this.start();
     } else this.#finish(toResetFailure(code, flaw, isUnseen));
@@ -160,6 +163,22 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   onBodyEnd(): void {
     const trailers = toRequestTrailers(this.#client.readTrailers());
     this.#stream?.end(undefined, trailers.length === 0 ? undefined : trailers);
+  }
+
+  #mayAskAgain(): boolean {
+    const isLeaving = this.#stream?.connection.isLeaving === true;
+    return this.#attempt < (isLeaving ? maxConnectionsLost : maxAttempts);
+  }
+
+  /**
+   * A connection that served others was closed without a word before anything of the answer came: as over HTTP/1.1, what is harmless to
+   * do twice goes once more, on another.
+   */
+  #isStale(): boolean {
+    const { method, hasBody } = this.#request;
+    const stream = this.#stream;
+    const isLost = stream?.connection.isClosed === true && stream.id > 1 && !this.#hasBegun;
+    return isLost && this.#attempt === 1 && !hasBody && isIdempotent(method);
   }
 
   /**

@@ -512,6 +512,7 @@ export class Http2Connection implements FrameListener {
   #addStream(id: number): Http2Stream {
     const stream = new Http2Stream(id, this, this.peer.initialWindowBytes);
     this.#streams.add(stream);
+    this.#writer.isIdle = false;
     return stream;
   }
 
@@ -536,7 +537,7 @@ export class Http2Connection implements FrameListener {
     this.#streams.delete(stream);
     this.sendQueue.remove(stream);
     this.credit(stream.close());
-    if (this.#streams.size === 0) this.#writer.dropPage();
+    this.#writer.isIdle = this.#streams.size === 0;
   }
 
   /** A side that leaves ends the connection with its last stream. */

@@ -1,7 +1,9 @@
 import type { Duplex } from "node:stream";
 import { frameFlag, frameHeadBytes, frameType, writeFrameHead, writeUint32 } from "./frame.ts";
 
-const pageBytes = 16 * 1024;
+/** A page that was filled is followed by one twice as large, up to the largest. */
+const firstPageBytes = 512;
+const maxPageBytes = 16 * 1024;
 /** A shorter piece of a body is copied behind its frame's head; a longer one goes to the socket as it is. */
 const maxCopiedBytes = 2048;
 /** What one turn may gather before it is written at once. */
@@ -29,7 +31,10 @@ export function flushWaiting(): void {
  */
 export class FrameWriter {
   readonly #socket: Duplex;
+  /** Nothing runs on the connection: a page would only cost memory. */
+  isIdle = true;
   #page: Buffer | undefined;
+  #pageBytes = firstPageBytes;
   #from = 0;
   #to = 0;
   /** What comes before the page's bytes. */
@@ -107,6 +112,7 @@ export class FrameWriter {
   flush(): void {
     this.#isScheduled = false;
     this.#closePage();
+    if (this.isIdle) this.#dropPage();
     const parts = this.#parts;
     if (parts.length === 0 && !this.#reportsFlush) return;
     this.#parts = [];
@@ -115,11 +121,6 @@ export class FrameWriter {
     this.#write(parts);
     // Asked of the socket: a flush that only has to be reported writes nothing, and must not open what is blocked.
     this.#isBlocked = this.#socket.writableNeedDrain;
-  }
-
-  /** A page that nothing is written to any more would only cost memory. */
-  dropPage(): void {
-    if (this.#to === this.#from) this.#page = undefined;
   }
 
   #write(parts: readonly Uint8Array[]): void {
@@ -174,10 +175,18 @@ export class FrameWriter {
   #reserve(bytes: number): Buffer {
     if (this.#page !== undefined && this.#page.length - this.#to >= bytes) return this.#page;
     this.#closePage();
-    this.#page = Buffer.allocUnsafeSlow(Math.max(pageBytes, bytes));
+    this.#page = Buffer.allocUnsafeSlow(Math.max(this.#pageBytes, bytes));
+    this.#pageBytes = Math.min(maxPageBytes, 2 * this.#pageBytes);
     this.#from = 0;
     this.#to = 0;
     return this.#page;
+  }
+
+  #dropPage(): void {
+    this.#page = undefined;
+    this.#pageBytes = firstPageBytes;
+    this.#from = 0;
+    this.#to = 0;
   }
 
   #closePage(): void {
