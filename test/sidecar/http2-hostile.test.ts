@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { askStream, connectHttp2, startHttp2App } from "../support/http2-harness.ts";
 import {
@@ -15,6 +16,7 @@ import {
   type Field,
 } from "../support/raw-http2.ts";
 import { startTestSidecar, until } from "../support/sidecar-harness.ts";
+import { usedBytes } from "../support/used-bytes.ts";
 import { untilStill } from "../support/wait-until.ts";
 
 interface Stage {
@@ -611,6 +613,29 @@ describe("memory", () => {
     client.socket.destroy();
     // All of the app's streams are cancelled, so nothing of them is kept any more.
     await until(() => closed.filter((code) => code === 8).length === 100);
+  });
+
+  test.each<[string, string]>([
+    ["waits for its turn", "1"],
+    ["goes to an app that reads nothing", "0"],
+  ])("a body that comes byte by byte and %s takes little more than its bytes", async (_what, concurrency) => {
+    const app = await startHttp2App((stream) => stream.pause(), { initialWindowSize: 1000 });
+    const { ports } = await startTestSidecar(app.port, { CONTAINER_CONCURRENCY: concurrency });
+    const first = new RawHttp2(ports.main).greet().send(open());
+    await until(() => app.sessions.size === 1);
+    const client = new RawHttp2(ports.main).greet();
+    const before = usedBytes();
+    for (let stream = 1; stream < 8; stream += 2) {
+      const bytes = Buffer.concat(Array.from({ length: 1000 }, () => frame(type.data, 0, stream, "x")));
+      client.send(open([], stream));
+      for (let sent = 0; sent < 250; sent++)
+        if (!client.socket.write(bytes)) await once(client.socket, "drain");
+    }
+    client.send(frame(type.ping, 0, 0, "01234567"));
+    await client.waitFor((each) => each.type === type.ping);
+    // A million bytes, at some hundred for each Buffer.
+    expect(usedBytes() - before).toBeLessThan(15 * mebibyte);
+    expect([first.isClosed, client.isClosed]).toEqual([false, false]);
   });
 
   test("a client that asks on and on and reads no answer loses its connection", async () => {

@@ -1,11 +1,12 @@
+import { PieceList } from "./piece-list.ts";
+
 /**
  * The beginning of a request's body, kept while all of it fits, so that a request that provably did nothing at its first
  * target can be sent to another from its first byte on.
  */
 export class BodyReplay {
   readonly #maxBytes: number;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
+  readonly #kept = new PieceList();
   #isWhole = true;
 
   constructor(maxBytes: number) {
@@ -17,25 +18,23 @@ export class BodyReplay {
     return this.#isWhole;
   }
 
-  get chunks(): readonly Buffer[] {
-    return this.#chunks;
+  get pieces(): readonly Uint8Array[] {
+    return this.#kept.pieces;
   }
 
   /** Whether it would still be whole with this chunk. */
-  fits(chunk: Buffer): boolean {
-    return this.#isWhole && this.#bytes + chunk.length <= this.#maxBytes;
+  fits(chunk: Uint8Array): boolean {
+    return this.#isWhole && this.#kept.bytes + chunk.length <= this.#maxBytes;
   }
 
-  add(chunk: Buffer): void {
-    if (!this.#isWhole) return;
-    this.#bytes += chunk.length;
-    if (this.#bytes <= this.#maxBytes) this.#chunks.push(chunk);
+  add(chunk: Uint8Array): void {
+    if (this.fits(chunk)) this.#kept.push(chunk);
     else this.drop();
   }
 
   /** From here on the body cannot be sent again. */
   drop(): void {
     this.#isWhole = false;
-    this.#chunks = [];
+    this.#kept.clear();
   }
 }

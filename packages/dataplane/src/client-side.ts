@@ -9,7 +9,7 @@ export interface ClientListener {
 /** Takes a request's body as it comes, without a stream in between. */
 export interface BodySink {
   /** False asks to hold the client back until `resumeBody`; what is under way still comes. */
-  onBody(chunk: Buffer): boolean;
+  onBody(chunk: Uint8Array): boolean;
   /** The body was whole. */
   onBodyEnd(): void;
 }

@@ -163,7 +163,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
     this.#client.resumeBody();
   }
 
-  onBody(chunk: Buffer): boolean {
+  onBody(chunk: Uint8Array): boolean {
     const connection = this.#connection;
     if (connection === undefined) return true;
     return this.#isChunked ? connection.writeChunk(chunk) : connection.write(chunk);

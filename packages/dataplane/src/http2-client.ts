@@ -2,6 +2,7 @@ import { BodyReplay } from "./body-replay.ts";
 import type { BodyKeeper, BodySink, ClientListener, ClientSide } from "./client-side.ts";
 import { errorCode } from "./http2/error-code.ts";
 import type { Http2Stream, StreamHandler } from "./http2/stream.ts";
+import { PieceList } from "./piece-list.ts";
 
 /** A client that came over HTTP/2: one stream of its connection. */
 export class Http2Client implements ClientSide, StreamHandler {
@@ -17,10 +18,12 @@ export class Http2Client implements ClientSide, StreamHandler {
   #isEnded = false;
   #sink: BodySink | undefined;
   #keeper: BodyKeeper | undefined;
-  /** What came and nobody has asked for. */
-  #early: Buffer[] = [];
+  /** What came and could not be handed over: there is no sink, or it has no room. */
+  readonly #waiting = new PieceList();
   /** Bytes that were handed over and that the sink could not pass on at once. */
   #heldBytes = 0;
+  #isHeldBack = false;
+  #isEndHanded = false;
   #isTaken = false;
   #isBodyWhole = false;
   #trailers: readonly string[] = [];
@@ -77,7 +80,7 @@ export class Http2Client implements ClientSide, StreamHandler {
   end(chunk?: Uint8Array | string, trailers?: string[]): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#early = [];
+    this.#dropWaiting();
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "latin1") : chunk;
     const hasMore = trailers !== undefined || (bytes !== undefined && bytes.length > 0);
     this.#sendWaitingHead(!hasMore);
@@ -103,30 +106,32 @@ export class Http2Client implements ClientSide, StreamHandler {
   keepBody(keeper: BodyKeeper): void {
     if (this.#sink !== undefined) return;
     this.#keeper = keeper;
-    for (const chunk of this.#early) keeper.onBodyKept(chunk.length);
+    if (this.#waiting.bytes > 0) keeper.onBodyKept(this.#waiting.bytes);
   }
 
   sendBodyTo(sink: BodySink): void {
-    const taken = this.#isTaken ? (this.#replay?.chunks ?? []) : [];
-    const early = this.#early;
-    this.#early = [];
     this.#sink = sink;
     this.#keeper = undefined;
-    for (const chunk of taken) sink.onBody(chunk);
-    for (const chunk of early) this.#hand(sink, chunk);
-    if (this.#isBodyWhole && this.#sink === sink) sink.onBodyEnd();
+    this.#isHeldBack = false;
+    this.#isEndHanded = false;
+    const taken = this.#isTaken ? this.#replay?.pieces : undefined;
+    for (const piece of taken ?? []) this.#isHeldBack = !sink.onBody(piece);
+    this.#handWaiting();
   }
 
   resumeBody(): void {
     const bytes = this.#heldBytes;
     this.#heldBytes = 0;
+    this.#isHeldBack = false;
     this.stream.consume(bytes);
+    this.#handWaiting();
   }
 
   releaseBody(sink: BodySink): void {
     if (this.#sink !== sink) return;
     this.#sink = undefined;
     this.resumeBody();
+    if (this.isBodyTouched) this.#dropWaiting();
   }
 
   readTrailers(): readonly string[] {
@@ -140,16 +145,17 @@ export class Http2Client implements ClientSide, StreamHandler {
 
   onData(chunk: Buffer, isEnd: boolean): void {
     if (isEnd) this.#isBodyWhole = true;
-    const sink = this.#sink;
-    if (sink === undefined) this.#keep(chunk);
-    else if (chunk.length > 0) this.#hand(sink, chunk);
-    if (isEnd) this.#sink?.onBodyEnd();
+    if (chunk.length > 0) {
+      if (this.#sink === undefined || this.#isHeldBack) this.#keep(chunk);
+      else this.#hand(this.#sink, chunk);
+    }
+    if (isEnd) this.#handWaiting();
   }
 
   onTrailers(headers: string[]): void {
     this.#trailers = headers;
     this.#isBodyWhole = true;
-    this.#sink?.onBodyEnd();
+    this.#handWaiting();
   }
 
   onDrain(): void {
@@ -157,7 +163,7 @@ export class Http2Client implements ClientSide, StreamHandler {
   }
 
   onReset(): void {
-    this.#early = [];
+    this.#waiting.clear();
     this.#listener?.onClientClosed(false);
   }
 
@@ -168,20 +174,48 @@ export class Http2Client implements ClientSide, StreamHandler {
     this.stream.sendHead(toPseudoHeaders(this.#waitingStatus), headers, isEnd);
   }
 
-  #hand(sink: BodySink, chunk: Buffer): void {
+  /** What waits, and then the end, as far as the sink has room. */
+  #handWaiting(): void {
+    for (let sink = this.#sink; sink !== undefined && !this.#isHeldBack; sink = this.#sink) {
+      const piece = this.#waiting.shift();
+      if (piece === undefined) {
+        this.#handEnd(sink);
+        return;
+      }
+      this.#hand(sink, piece);
+    }
+  }
+
+  #hand(sink: BodySink, chunk: Uint8Array): void {
     this.#isTaken = true;
     this.#replay?.add(chunk);
     if (sink.onBody(chunk)) this.stream.consume(chunk.length);
-    else this.#heldBytes += chunk.length;
+    else {
+      this.#heldBytes += chunk.length;
+      this.#isHeldBack = true;
+    }
+  }
+
+  #handEnd(sink: BodySink): void {
+    if (!this.#isBodyWhole || this.#isEndHanded) return;
+    this.#isEndHanded = true;
+    sink.onBodyEnd();
   }
 
   /** The window bounds what waits: nothing of it is given back before somebody takes it. */
   #keep(chunk: Buffer): void {
-    if (this.#isEnded || this.isBodyTouched) this.stream.consume(chunk.length);
-    else if (chunk.length > 0) {
-      this.#early.push(chunk);
-      this.#keeper?.onBodyKept(chunk.length);
+    if (this.#isEnded || (this.#sink === undefined && this.isBodyTouched)) {
+      this.stream.consume(chunk.length);
+      return;
     }
+    this.#waiting.push(chunk);
+    this.#keeper?.onBodyKept(chunk.length);
+  }
+
+  /** Nobody will want it. */
+  #dropWaiting(): void {
+    this.stream.consume(this.#waiting.bytes);
+    this.#waiting.clear();
   }
 }
 

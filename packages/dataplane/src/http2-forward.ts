@@ -156,7 +156,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
     } else this.#finish(toResetFailure(code, flaw, isUnseen));
   }
 
-  onBody(chunk: Buffer): boolean {
+  onBody(chunk: Uint8Array): boolean {
     return this.#stream?.write(chunk) ?? true;
   }
 

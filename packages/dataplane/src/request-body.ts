@@ -43,7 +43,7 @@ export class RequestBody {
     this.#sink = sink;
     this.#isTaken = true;
     let mayGoOn = true;
-    for (const chunk of this.#replay?.chunks ?? []) mayGoOn = sink.onBody(chunk);
+    for (const chunk of this.#replay?.pieces ?? []) mayGoOn = sink.onBody(chunk);
     if (this.#source.readableEnded) sink.onBodyEnd();
     else this.#hear();
     if (!mayGoOn) this.#source.pause();

@@ -1,3 +1,4 @@
+import { PieceList } from "../piece-list.ts";
 import type { FieldSection } from "./field-section.ts";
 import { maxUint31 } from "./frame.ts";
 import { ReceiveWindow } from "./receive-window.ts";
@@ -45,7 +46,7 @@ export class Http2Stream {
   #trailers: readonly string[] | undefined;
   /** What ends the stream in place of END_STREAM; -1 for that. */
   #resetCode = -1;
-  #queue: Uint8Array[] = [];
+  readonly #queue = new PieceList();
   #queuedBytes = 0;
   /** Of the first in the queue, so much is sent. */
   #sentOfFirst = 0;
@@ -155,7 +156,7 @@ export class Http2Stream {
 
   /** Sends one frame of what waits; false when nothing more of it can go for now. */
   sendNext(): boolean {
-    const first = this.#queue[0];
+    const { first } = this.#queue;
     if (first === undefined) return false;
     const from = this.#sentOfFirst;
     const size = Math.min(first.length - from, this.connection.maxDataBytes, this.#sendWindow);
@@ -231,7 +232,7 @@ export class Http2Stream {
   /** Only for the connection: the stream is no more. Returns the bytes that are to be given back to the connection. */
   close(): number {
     this.isClosed = true;
-    this.#queue = [];
+    this.#queue.clear();
     this.#queuedBytes = 0;
     return this.#owedBytes;
   }
