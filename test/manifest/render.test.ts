@@ -189,6 +189,22 @@ describe("renderManifest", () => {
     );
   });
 
+  test("has the API server refuse another template under a name that is taken: selectors cannot change", () => {
+    const selectorOf = (text: string): unknown =>
+      render(text, { generation: 1 }).find((object) => object.kind === "Deployment")?.spec["selector"];
+    expect(selectorOf(full)).not.toEqual(selectorOf(full.replace("app:1", "app:2")));
+    const upgraded = render(full, { generation: 1, image: "registry.example/sidecar:2" });
+    expect(upgraded.find((object) => object.kind === "Deployment")?.spec["selector"]).toEqual(
+      selectorOf(full),
+    );
+    const [deployment] = render(full, { generation: 1 }).filter((object) => object.kind === "Deployment");
+    const { selector, template } = deployment?.spec as {
+      selector: { matchLabels: object };
+      template: { metadata: { labels: object } };
+    };
+    expect(template.metadata.labels).toMatchObject(selector.matchLabels);
+  });
+
   test("makes Deployments that are read back as the same revision", () => {
     const [knative] = readManifest(full, { platform: "kubernetes" }).workloads;
     const text = renderManifest(full, options).text.replaceAll("sluice.dev/original", "x");

@@ -1,5 +1,7 @@
 import { parseDeployment, isOptedIn } from "./deployment.ts";
 import { readDocuments, toObjectLabel, type ManifestDocument } from "./document.ts";
+import { isKnativeConfig, readKnativeConfig, type KnativeConfig } from "./knative-config.ts";
+import { applyKnativeConfig } from "./knative-defaults.ts";
 import { knativeVersions, parseKnativeService } from "./knative-service.ts";
 import { names } from "./names.ts";
 import { Findings, type Problem } from "./problem.ts";
@@ -17,6 +19,8 @@ export interface Manifest {
   readonly workloads: readonly Workload[];
   /** Objects that are neither a Knative Service nor an opted-in Deployment, in their order. */
   readonly others: readonly ManifestDocument[];
+  /** What ConfigMaps of Knative in the stream say about all services; they are in none of the above. */
+  readonly config: KnativeConfig;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
@@ -67,7 +71,11 @@ export function readManifest(text: string, options: ManifestOptions): Manifest {
   const workloads: Workload[] = [];
   const others: ManifestDocument[] = [];
   const warnings: Problem[] = [];
-  for (const document of documents) {
+  const isSetting = (document: ManifestDocument): boolean =>
+    isKnativeConfig(document) && document.name !== "config-autoscaler";
+  const config = readKnativeConfig(documents.filter(isSetting), { problems, warnings });
+  for (const written of documents.filter((document) => !isSetting(document))) {
+    const document = isKnativeService(written) ? applyKnativeConfig(written, config) : written;
     const findings = new Findings(toObjectLabel(document));
     const parsed = parseDocument(document, options, findings);
     if (parsed === "other") others.push(document);
@@ -76,5 +84,5 @@ export function readManifest(text: string, options: ManifestOptions): Manifest {
     warnings.push(...findings.warnings);
   }
   problems.push(...findTwice(workloads));
-  return { workloads, others, problems, warnings };
+  return { workloads, others, config, problems, warnings };
 }

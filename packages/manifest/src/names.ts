@@ -24,7 +24,7 @@ export const names = {
   traffic: "sluice.dev/traffic",
   /** Annotation of a Service that leads to one tag of its service. */
   tag: "sluice.dev/tag",
-  /** Annotation of a Deployment made from a Knative Service: what its template hashed to. */
+  /** Annotation of a Deployment made from a Knative Service, and label of its pods: what its template hashed to. */
   contentHash: "sluice.dev/content-hash",
   /** Annotation of a Deployment in which the writing scaler says what it did, so that every replica and the next start know. */
   applied: "sluice.dev/applied",

@@ -1,4 +1,5 @@
-import type { JsonObject } from "./field-reader.ts";
+import { isJsonObject, type JsonObject } from "./field-reader.ts";
+import { findDomain, isKnativeConfig } from "./knative-config.ts";
 import { stringifyYaml } from "./kubernetes-yaml.ts";
 import { readManifest } from "./manifest.ts";
 import type { Problem } from "./problem.ts";
@@ -46,6 +47,12 @@ function renderWorkload(workload: Workload, options: RenderOptions): JsonObject[
   ];
 }
 
+/** The aggregator reads the same keys, from the namespace that it is in. */
+function moveTo(object: JsonObject, { systemNamespace }: RenderOptions): JsonObject {
+  const metadata = isJsonObject(object["metadata"]) ? object["metadata"] : {};
+  return { ...object, metadata: { ...metadata, namespace: systemNamespace } };
+}
+
 /** A route names hosts, and hosts a namespace: one that `kubectl apply --namespace` chooses later is not known yet. */
 function findUnplaced(workloads: readonly Workload[], options: RenderOptions): Problem[] {
   if (options.routes === "none") return [];
@@ -67,8 +74,14 @@ export function renderManifest(text: string, options: RenderOptions): RenderResu
   const { problems } = manifest;
   const warnings = [...manifest.warnings, ...findUnplaced(manifest.workloads, options)];
   if (problems.length > 0) return { objects: [], text: "", problems, warnings };
-  const rendered = manifest.workloads.flatMap((workload) => renderWorkload(workload, options));
-  const objects = [...manifest.others.map((other) => other.object), ...rendered];
+  const rendered = manifest.workloads.flatMap((workload) => {
+    const domain = findDomain(manifest.config, workload.labels);
+    return renderWorkload(workload, domain === undefined ? options : { ...options, domains: [domain] });
+  });
+  const others = manifest.others.map((other) =>
+    isKnativeConfig(other) ? moveTo(other.object, options) : other.object,
+  );
+  const objects = [...others, ...rendered];
   const documents = objects.map((object) => stringifyYaml(object));
   return { objects, text: documents.join("---\n"), problems, warnings };
 }

@@ -24,6 +24,10 @@ export function toKnativeLabels(workload: Workload, revision: string): Record<st
   };
 }
 
+function toSelector({ template }: Workload, revision: string): Record<string, string> {
+  return { "serving.knative.dev/revision": revision, [names.contentHash]: template.contentHash };
+}
+
 /** A liveness or startup probe without a port means the app's port. */
 function withProbePort(probe: unknown, appPort: number): unknown {
   if (!isJsonObject(probe)) return probe;
@@ -69,6 +73,7 @@ function toPodTemplate(workload: Workload, revision: string, options: SidecarOpt
         app: revision,
         ...template.labels,
         ...toKnativeLabels(workload, revision),
+        ...toSelector(workload, revision),
         [names.inject]: "true",
       },
       ...(Object.keys(template.annotations).length === 0 ? {} : { annotations: template.annotations }),
@@ -110,7 +115,8 @@ export function toDeployment(workload: Workload, revision: string, options: Side
     spec: {
       progressDeadlineSeconds: toSeconds(deadline, progressDeadlineSeconds),
       revisionHistoryLimit: 0,
-      selector: { matchLabels: { "serving.knative.dev/revision": revision } },
+      // A selector cannot be changed, so a name that another template has is refused by the API server.
+      selector: { matchLabels: toSelector(workload, revision) },
       template: toPodTemplate(workload, revision, options),
     },
   };
