@@ -133,6 +133,23 @@ describe("sluice install", () => {
     expect((await Promise.all(first.map(findKubernetesFaults))).flat()).toEqual([]);
   });
 
+  test("keeps the token of an installation that is upgraded, and changes nothing else", async () => {
+    const [fresh, kept] = await Promise.all([sluice(["install"]), sluice(["install", "--keep-token"])]);
+    const isToken = (object: Record<string, unknown>): boolean =>
+      (object["metadata"] as { name: string }).name === "sluice-token";
+    expect(objectsOf(kept.stdout).filter(isToken)).toEqual([]);
+    expect(objectsOf(kept.stdout)).toEqual(objectsOf(fresh.stdout).filter((object) => !isToken(object)));
+  });
+
+  test.each(["*.example.com", "Example.com", "a_b.example.com", "http://a.example"])(
+    "refuses %s, which is no domain",
+    async (domain) => {
+      const run = await sluice(["install", "--domain", domain]);
+      expect(run).toMatchObject({ code: 1, stdout: "" });
+      expect(run.stderr).toContain(`--domain ${domain} is no domain`);
+    },
+  );
+
   test("is taken back by uninstall, which names every object and the webhook first", async () => {
     const [install, uninstall] = await Promise.all([sluice(["install"]), sluice(["uninstall"])]);
     const namesOf = (run: Run): string[] =>

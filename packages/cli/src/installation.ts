@@ -5,8 +5,8 @@ export interface InstallOptions {
   readonly image?: string;
   /** Domains under which services get hosts. */
   readonly domains?: readonly string[];
-  /** The shared token of feed, stats and scale endpoint. */
-  readonly token: string;
+  /** The shared token of feed, stats and scale endpoint; undefined keeps the one that the cluster has. */
+  readonly token?: string;
 }
 
 const systemNamespace = "sluice-system";
@@ -35,7 +35,8 @@ export function toInstallation(manifest: string, options: InstallOptions): strin
     domains === undefined
       ? withImage
       : withImage.replace(/^ {2}domains: .*$/m, () => `  domains: ${domains.join(",")}`);
-  return `${withDomains.trimEnd()}\n---\n${toTokenSecret(options.token)}`;
+  const secret = options.token === undefined ? "" : `---\n${toTokenSecret(options.token)}`;
+  return `${withDomains.trimEnd()}\n${secret}`;
 }
 
 interface Identity {

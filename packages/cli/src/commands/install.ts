@@ -1,3 +1,4 @@
+import { StartError } from "@sluice/kit";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { toInstallation, toRemoval } from "../installation.ts";
 interface Options {
   readonly image?: string;
   readonly domain?: string[];
+  readonly keepToken?: boolean;
 }
 
 const tokenBytes = 32;
@@ -24,18 +26,30 @@ export function addInstallCommand(program: Command, context: CommandContext): vo
     )
     .option("--image <image>", "image of every process, for a registry of your own")
     .option("--domain <domain...>", "domains under which services get hosts; default example.com")
-    .action(({ image, domain }: Options) => {
-      const token = randomBytes(tokenBytes).toString("hex");
+    .option("--keep-token", "no new token: for an installation that has one and should go on without a gap")
+    .action(({ image, domain, keepToken }: Options) => {
+      for (const name of domain ?? []) checkDomain(name);
       const text = toInstallation(readManifest(context), {
-        token,
+        ...(keepToken === true ? {} : { token: randomBytes(tokenBytes).toString("hex") }),
         ...(image === undefined ? {} : { image }),
         ...(domain === undefined ? {} : { domains: domain }),
       });
       context.stdout.write(text);
-      context.stderr.write(
-        "apply it with: kubectl apply -f -   (each install makes a new token; processes follow)\n",
-      );
+      context.stderr.write(keepToken === true ? keptToken : newToken);
     });
+}
+
+const newToken =
+  "apply it with: kubectl apply -f -   (with a new token; for an upgrade take --keep-token, or parts disagree for a minute)\n";
+const keptToken = "apply it with: kubectl apply -f -   (the token stays the one that the cluster has)\n";
+const domainPattern = /^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function checkDomain(name: string): void {
+  if (domainPattern.test(name)) return;
+  throw new StartError(
+    `--domain ${name} is no domain`,
+    "write one such as apps.example.com, without a wildcard",
+  );
 }
 
 export function addUninstallCommand(program: Command, context: CommandContext): void {
