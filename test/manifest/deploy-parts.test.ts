@@ -27,6 +27,12 @@ interface ServiceSpec {
   ports: { name: string; port: number; targetPort: string }[];
 }
 
+interface Webhook {
+  rules: unknown[];
+  objectSelector: { matchLabels: Record<string, string> };
+  namespaceSelector: { matchExpressions: { key: string; operator: string; values: string[] }[] };
+}
+
 interface CertificateSpec {
   secretName: string;
   dnsNames?: string[];
@@ -93,6 +99,34 @@ describe.each([
           scheme: isSecure ? "HTTPS" : "HTTP",
         });
       }
+    },
+  );
+
+  test.skipIf(!isRead)(
+    "the webhook is asked for pods that want a sidecar, and for none of ours or the cluster's own",
+    () => {
+      const configuration = objects.find(({ kind }) => kind === "MutatingWebhookConfiguration");
+      const [webhook, ...others] = (configuration?.["webhooks"] ?? []) as Webhook[];
+      expect(others).toEqual([]);
+      expect(webhook).toMatchObject({ failurePolicy: "Fail", sideEffects: "None", timeoutSeconds: 5 });
+      expect(webhook?.rules).toEqual([
+        {
+          apiGroups: [""],
+          apiVersions: ["v1"],
+          operations: ["CREATE"],
+          resources: ["pods"],
+          scope: "Namespaced",
+        },
+      ]);
+      const [[key, wanted] = ["", ""]] = Object.entries(webhook?.objectSelector.matchLabels ?? {});
+      expect([key, wanted]).toEqual(["sluice.dev/inject", "true"]);
+      const own = objects.flatMap(({ kind, spec }) =>
+        kind === "Deployment" ? [spec?.template?.metadata.labels] : [],
+      );
+      expect(own.map((labels) => labels?.[key])).toEqual(["false", "false", "false"]);
+      const [excluded] = webhook?.namespaceSelector.matchExpressions ?? [];
+      expect(excluded).toMatchObject({ key: "kubernetes.io/metadata.name", operator: "NotIn" });
+      expect(excluded?.values).toEqual(expect.arrayContaining(["sluice-system", "kube-system"]));
     },
   );
 

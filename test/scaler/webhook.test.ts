@@ -1,5 +1,6 @@
 import { createLogger } from "@sluice/kit";
 import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -72,6 +73,14 @@ function askingReview(change: (review: Review) => void = () => undefined): Revie
 }
 
 async function review(port: number, authority: string, body: unknown): Promise<Answer> {
+  return JSON.parse((await reviewText(port, authority, JSON.stringify(body))).text) as Answer;
+}
+
+async function reviewText(
+  port: number,
+  authority: string,
+  body: string,
+): Promise<{ status: number | undefined; text: string }> {
   const sent = request({
     host: "127.0.0.1",
     port,
@@ -81,12 +90,13 @@ async function review(port: number, authority: string, body: unknown): Promise<A
     ca: authority,
     agent: false,
   });
-  const answered = new Promise<string>((resolve, reject) => {
-    sent.on("response", (response) => resolve(text(response)));
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    sent.on("response", resolve);
     sent.on("error", reject);
   });
-  sent.end(JSON.stringify(body));
-  return JSON.parse(await answered) as Answer;
+  sent.end(body);
+  const response = await answered;
+  return { status: response.statusCode, text: await text(response) };
 }
 
 interface PatchStep {
@@ -220,6 +230,105 @@ describe("the webhook of a running scaler", () => {
   ])("refuses a pod that %s, and says why", async (_title, asked, message) => {
     const { response } = await review(port, authority, asked);
     expect(response).toMatchObject({ allowed: false, status: { message } });
+  });
+
+  const preStop = { exec: { command: ["sleep", "1"] } };
+
+  test.each<[string, Review, string[]]>([
+    [
+      "a usual pod",
+      askingReview(),
+      [
+        "remove /spec/containers/0/readinessProbe",
+        "add /spec/containers/0/lifecycle",
+        "add /spec/containers/-",
+        "add /spec/terminationGracePeriodSeconds",
+      ],
+    ],
+    [
+      "a pod with hooks, a grace period and no probe of its own",
+      askingReview(({ request: { object } }) => {
+        object.spec["terminationGracePeriodSeconds"] = 60;
+        object.spec.containers = [
+          {
+            name: "a",
+            image: "a",
+            ports: [{ containerPort: 3000 }],
+            lifecycle: { preStop },
+            readinessProbe: null,
+          },
+        ];
+      }),
+      ["add /spec/containers/-"],
+    ],
+    [
+      "a pod with another hook, beside a mesh's proxy that comes first",
+      askingReview(({ request: { object } }) => {
+        const app = {
+          name: "a",
+          image: "a",
+          ports: [{ containerPort: 3000 }],
+          lifecycle: { postStart: preStop },
+        };
+        const proxy = {
+          name: "istio-proxy",
+          image: "p",
+          ports: [{ containerPort: 15_090 }],
+          lifecycle: { preStop },
+        };
+        object.spec.containers = [proxy, app];
+      }),
+      [
+        "add /spec/containers/1/lifecycle/preStop",
+        "add /spec/containers/-",
+        "add /spec/terminationGracePeriodSeconds",
+      ],
+    ],
+    [
+      "a pod with init containers and sidecars of Kubernetes' own kind, which stay as they are",
+      askingReview(({ request: { object } }) => {
+        object.spec["initContainers"] = [
+          { name: "init", image: "i" },
+          { name: "logs", image: "l", restartPolicy: "Always", ports: [{ containerPort: 9 }] },
+        ];
+      }),
+      [
+        "remove /spec/containers/0/readinessProbe",
+        "add /spec/containers/0/lifecycle",
+        "add /spec/containers/-",
+        "add /spec/terminationGracePeriodSeconds",
+      ],
+    ],
+  ])("changes of %s no more than it has to", async (_title, asked, steps) => {
+    const answer = await review(port, authority, asked);
+    expect(answer.response.allowed).toBe(true);
+    const patch = patchOf(answer);
+    expect(patch.map(({ op, path }) => `${op} ${path}`)).toEqual(steps);
+    const pod = applyPatch(asked.request.object, patch);
+    // What the asked pod says beside the sidecar is not complete in every case.
+    const faults = await findKubernetesFaults(pod);
+    expect(
+      faults.filter((fault) => fault.includes("queue-proxy") || fault.includes("no such field")),
+    ).toEqual([]);
+  });
+
+  test("answers a dry run alike, and writes nothing for any review", async () => {
+    const countWrites = (): number =>
+      harness.api.requests.filter(({ method, path }) => method !== "GET" && !path.includes("/leases")).length;
+    const before = countWrites();
+    const dry = askingReview(({ request: reviewed }) => Object.assign(reviewed, { dryRun: true }));
+    const real = await review(port, authority, askingReview());
+    expect(await review(port, authority, dry)).toEqual(real);
+    expect(countWrites()).toBe(before);
+  });
+
+  test.each([
+    ["no JSON", "{"],
+    ["no review", "[]"],
+  ])("refuses %s with a sentence, and goes on", async (_title, body) => {
+    const answered = await reviewText(port, authority, body);
+    expect([answered.status, answered.text]).toEqual([400, "not an AdmissionReview\n"]);
+    expect((await review(port, authority, askingReview())).response.allowed).toBe(true);
   });
 
   test("has one certificate for every replica", async () => {

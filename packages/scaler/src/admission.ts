@@ -48,10 +48,14 @@ function hasSidecar(pod: Json): boolean {
   return containers.some((container) => container["name"] === sidecarContainerName);
 }
 
-/** The answer to an AdmissionReview: the sidecar as a JSON patch for a pod that asks for it, and nothing for any other. */
+/**
+ * The answer to an AdmissionReview: the sidecar as a JSON patch for a pod that asks for it, and nothing for any other. Writes
+ * nothing, so that a dry run is answered alike. Throws TypeError for anything else.
+ */
 export function reviewPod(review: unknown, options: AdmissionOptions): Json {
   const request = jsonOf(jsonOf(review)["request"]);
   const uid = textOf(request["uid"]);
+  if (uid === "") throw new TypeError("no AdmissionReview with a request");
   const pod = request["object"];
   if (!isJson(pod)) return answer(uid, { allowed: true });
   const metadata = jsonOf(pod["metadata"]);
