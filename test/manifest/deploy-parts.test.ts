@@ -193,6 +193,20 @@ describe.each([
   );
 });
 
+test.skipIf(!hasKubectl)(
+  "a kustomization of one's own sets the image everywhere, the sidecars' too, and the domain",
+  () => {
+    const objects = kustomize("examples/kustomize");
+    const images = services.map((service) => containerOf(objects, service).image);
+    const sidecar = valueOf(containerOf(objects, "scaler"), "SLUICE_SIDECAR_IMAGE");
+    expect(new Set([...images, sidecar])).toEqual(new Set(["registry.example.com/sluice:0.1.0"]));
+    const stored = objects.find(
+      ({ kind, metadata }) => kind === "ConfigMap" && metadata.name === "sluice-settings",
+    );
+    expect(stored?.data).toMatchObject({ domains: "apps.example.com", "allowed-hosts": "" });
+  },
+);
+
 interface MonitorSpec {
   endpoints?: { port: string; scheme?: string; tlsConfig?: { serverName: string } }[];
   podMetricsEndpoints?: { port: string }[];
