@@ -11,7 +11,7 @@ import { temporaryFolder } from "./harness/temporary-folder.ts";
 import { startHttp2Upstream } from "./harness/upstream.ts";
 import { direct } from "./subjects/direct.ts";
 import { h2cPeers } from "./subjects/h2c-proxies.ts";
-import { sidecarLimited, sidecarUnlimited } from "./subjects/sluice-proxies.ts";
+import { h2cChain, sidecarLimited, sidecarUnlimited } from "./subjects/sluice-proxies.ts";
 
 const connections = 8;
 const streams = 10;
@@ -26,7 +26,7 @@ const scenarios = [
 
 type Scenario = (typeof scenarios)[number];
 
-const subjects: readonly Subject[] = [direct, ...h2cPeers, sidecarUnlimited, sidecarLimited];
+const subjects: readonly Subject[] = [direct, ...h2cPeers, sidecarUnlimited, sidecarLimited, h2cChain];
 
 interface Measurement {
   readonly perSecond: number;
@@ -100,9 +100,9 @@ async function measure(
 ): Promise<Measurement> {
   const running = await subject.start(upstreamPort);
   try {
-    await runH2load(h2load, running.url, scenario, warmUpSeconds);
+    await runH2load(h2load, running, scenario, warmUpSeconds);
     const before = readUsage(running);
-    const result = await runH2load(h2load, running.url, scenario, seconds);
+    const result = await runH2load(h2load, running, scenario, seconds);
     const after = readUsage(running);
     const cpuMs =
       before?.cpuMs === undefined || after?.cpuMs === undefined ? undefined : after.cpuMs - before.cpuMs;
@@ -117,19 +117,24 @@ async function measure(
 }
 
 function readUsage(running: RunningSubject) {
-  const [child] = Object.values(running.processes);
-  return child === undefined ? undefined : readProcessUsage(child.pid);
+  const usages = Object.values(running.processes).map((child) => readProcessUsage(child.pid));
+  if (usages.length === 0) return undefined;
+  return {
+    cpuMs: sumKnown(usages.map(({ cpuMs }) => cpuMs)),
+    peakRssMib: sumKnown(usages.map((each) => each.peakRssMib)),
+  };
 }
 
 async function runH2load(
   h2load: string,
-  url: string,
+  { url, host }: RunningSubject,
   { path, bodyBytes }: Scenario,
   seconds: number,
 ): Promise<{ perSecond: number; meanMs: number; succeeded: number; failures: number }> {
   const body = join(temporaryFolder(), "body");
   if (bodyBytes > 0) writeFileSync(body, "x".repeat(bodyBytes));
   const args = [`-c${connections}`, `-m${streams}`, "-t1", `-D${seconds}`];
+  if (host !== undefined) args.push("-H", `:authority: ${host}`);
   const child = startProcess({
     command: h2load,
     args: [...args, ...(bodyBytes > 0 ? ["-d", body] : []), `${url}${path}`],
@@ -159,6 +164,12 @@ function toCells(name: string, rounds: readonly Measurement[]): readonly Cell[] 
     medianKnown(rounds.map(({ cpuUs }) => cpuUs)),
     medianKnown(rounds.map(({ peakRssMib }) => peakRssMib)),
   ];
+}
+
+/** Undefined when one of them is not known. */
+function sumKnown(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length < values.length ? undefined : known.reduce((sum, value) => sum + value, 0);
 }
 
 function medianKnown(values: readonly (number | undefined)[]): number | undefined {

@@ -24,7 +24,7 @@ export async function waitUntilServed(
   let status: number | undefined;
   while (performance.now() - startMs < limitMs && !owner.hasEnded()) {
     status = isHttp2
-      ? await readHttp2Status(url)
+      ? await readHttp2Status(url, host)
       : await readStatus(url, { ...headers, ...(host !== undefined && { host }) });
     if (status === 200) return;
     await delay(pauseMs);
@@ -45,7 +45,7 @@ function readStatus(url: string, headers: Readonly<Record<string, string>>): Pro
   });
 }
 
-function readHttp2Status(url: string): Promise<number | undefined> {
+function readHttp2Status(url: string, host: string | undefined): Promise<number | undefined> {
   return new Promise((resolve) => {
     const session = connect(url);
     const answer = (status: number | undefined): void => {
@@ -55,7 +55,7 @@ function readHttp2Status(url: string): Promise<number | undefined> {
     session.setTimeout(2000, () => answer(undefined));
     session.on("error", () => answer(undefined));
     session
-      .request({ ":path": "/" })
+      .request({ ":path": "/", ...(host !== undefined && { ":authority": host }) })
       .on("response", (headers) => answer(headers[":status"]))
       .on("error", () => answer(undefined));
   });

@@ -92,42 +92,53 @@ export const sidecarLimited = createSidecarSubject("sidecar, limit 10", 10);
 
 const chainHost = "bench.default.example.com";
 
+type Protocol = "http1" | "h2c";
+
 /** Activator and sidecar, both with everything on; a file in place of the platform's feed. */
-export const chain: Subject = {
-  name: "activator + sidecar, limit 10",
-  findMissing: () => findMissingBundles("activator", "sidecar"),
-  async start(upstreamPort) {
-    const sidecar = await startSidecar(10, upstreamPort);
-    try {
-      const activator = await startActivator(sidecar.ports);
-      return {
-        url: activator.url,
-        host: chainHost,
-        processes: { activator: activator.child, sidecar: sidecar.child },
-        stop: async () => void (await Promise.all([activator.child.stop(), sidecar.child.stop()])),
-      };
-    } catch (error) {
-      await sidecar.child.stop();
-      throw error;
-    }
-  },
-};
+function createChain(protocol: Protocol): Subject {
+  return {
+    name: "activator + sidecar, limit 10",
+    findMissing: () => findMissingBundles("activator", "sidecar"),
+    async start(upstreamPort) {
+      const sidecar = await startSidecar(10, upstreamPort);
+      try {
+        const activator = await startActivator(sidecar.ports, protocol);
+        return {
+          url: activator.url,
+          host: chainHost,
+          processes: { activator: activator.child, sidecar: sidecar.child },
+          stop: async () => void (await Promise.all([activator.child.stop(), sidecar.child.stop()])),
+        };
+      } catch (error) {
+        await sidecar.child.stop();
+        throw error;
+      }
+    },
+  };
+}
+
+export const chain: Subject = createChain("http1");
+export const h2cChain: Subject = createChain("h2c");
 
 /** The activator before the upstream itself, which passes for a pod: it answers the probe as a sidecar does. */
 export const activatorAlone: Subject = {
   name: "activator alone, limit 10",
   findMissing: () => findMissingBundles("activator"),
   async start(upstreamPort) {
-    const { child, url } = await startActivator({ main: upstreamPort, stats: 1, metrics: 1, admin: 1 });
+    const ports = { main: upstreamPort, stats: 1, metrics: 1, admin: 1 };
+    const { child, url } = await startActivator(ports, "http1");
     return { ...toRunningSubject("activator", url, child), host: chainHost };
   },
 };
 
-async function startActivator(podPorts: SidecarPorts): Promise<{ child: StartedProcess; url: string }> {
+async function startActivator(
+  podPorts: SidecarPorts,
+  protocol: Protocol,
+): Promise<{ child: StartedProcess; url: string }> {
   const [publicPort = 0, internalPort = 0, adminPort = 0] = await findFreePorts(3);
   const feed = join(temporaryFolder(), "feed.yaml");
   // JSON is YAML.
-  writeFileSync(feed, JSON.stringify(toFeed(podPorts)));
+  writeFileSync(feed, JSON.stringify(toFeed(podPorts, protocol)));
   const child = startProcess({
     command: process.execPath,
     args: [bundleOf("activator")],
@@ -142,16 +153,20 @@ async function startActivator(podPorts: SidecarPorts): Promise<{ child: StartedP
     },
   });
   const url = `http://127.0.0.1:${publicPort}`;
-  await waitUntilServed(`${url}/`, child, { host: chainHost });
+  await waitUntilServed(`${url}/`, child, { host: chainHost, isHttp2: protocol === "h2c" });
   return { child, url };
 }
 
-function toFeed(podPorts: SidecarPorts): readonly unknown[] {
-  return [...toBenchFeed([], 10), toPod(0, podPorts)];
+function toFeed(podPorts: SidecarPorts, protocol: Protocol): readonly unknown[] {
+  return [...toBenchFeed([], 10, protocol), toPod(0, podPorts)];
 }
 
 /** One service with one revision; `ports` are the main ports of its pods on this machine. */
-export function toBenchFeed(ports: readonly number[], containerConcurrency: number): readonly unknown[] {
+export function toBenchFeed(
+  ports: readonly number[],
+  containerConcurrency: number,
+  protocol: Protocol = "http1",
+): readonly unknown[] {
   const now = new Date().toISOString();
   return [
     {
@@ -167,7 +182,7 @@ export function toBenchFeed(ports: readonly number[], containerConcurrency: numb
       name: revision,
       service: "bench",
       containerConcurrency,
-      protocol: "http1",
+      protocol,
       timeouts: { request: 300, responseStart: 0, idle: 0 },
       annotations: {},
       readiness: { probe: "tcp", hasStartupProbe: false },
