@@ -203,6 +203,9 @@ describe("other peers, where they are installed", () => {
   const curl = findProgram("curl");
   const h2load = findProgram("h2load");
   const nginx = findProgram("nginx");
+  for (const [name, path] of Object.entries({ curl, h2load, nginx })) {
+    if (path === undefined) console.log(`skipped: ${name} is not on the PATH`);
+  }
 
   test.skipIf(curl === undefined)("curl: a body each way, and HTTP/1.1 on the same port", async () => {
     const app = await startHttp2App((stream) => {
