@@ -22,7 +22,8 @@ export function shareWithHttp2(
   const silent = new DeadlineQueue("silent", firstByteTimeoutMs, clock);
   http1.on("connection", (socket: Socket) => {
     const deadline = silent.start({ onDeadline: () => void socket.destroy() });
-    const onError = (): void => void socket.destroy();
+    // Who closes without having said anything, such as a probe that only connects, is gone: Node would keep our half open.
+    const onGone = (): void => void socket.destroy();
     const onClose = (): void => silent.cancel(deadline);
     let early: Buffer = Buffer.alloc(0);
     const onData = (chunk: Buffer): void => {
@@ -30,7 +31,7 @@ export function shareWithHttp2(
       const protocol = decideProtocol(early);
       if (protocol === undefined) return;
       silent.cancel(deadline);
-      socket.off("data", onData).off("error", onError).off("close", onClose).pause();
+      socket.off("data", onData).off("error", onGone).off("end", onGone).off("close", onClose).pause();
       socket.unshift(early);
       if (protocol === "http2") {
         http2.accept(socket);
@@ -39,7 +40,7 @@ export function shareWithHttp2(
       for (const accept of acceptHttp1) accept.call(http1, socket);
       socket.resume();
     };
-    socket.on("error", onError).on("close", onClose).on("data", onData);
+    socket.on("error", onGone).on("end", onGone).on("close", onClose).on("data", onData);
   });
 }
 
