@@ -87,7 +87,7 @@ async function startRig(certificate: MountedCertificate): Promise<Rig> {
   const scaler = startProcess({
     command: process.execPath,
     // As deploy/base/scaler.yaml starts it.
-    args: ["--max-semi-space-size=2", bundle],
+    args: ["--max-semi-space-size=2", "--max-old-space-size=320", bundle],
     environment: {
       MALLOC_ARENA_MAX: "1",
       MALLOC_MMAP_THRESHOLD_: "65536",

@@ -121,6 +121,16 @@ describe("watch hub", () => {
     expect([hub.version, hub.size]).toEqual(["e.3", 1]);
   });
 
+  test("nothing is kept of the time before everything was listed, and what comes then is", async () => {
+    const { hub, port } = await start();
+    for (let n = 1; n <= 3; n++) hub.set("a", { n });
+    hub.markListed();
+    expect(await take(await watch(port, "e.1"), 2)).toEqual(["snapshot-begin e.3", "put e.3 a"]);
+    expect(await take(await watch(port, "e.3"), 1)).toEqual(["heartbeat e.3"]);
+    hub.set("a", { n: 4 });
+    expect(await take(await watch(port, "e.3"), 2)).toEqual(["put e.4 a", "heartbeat e.4"]);
+  });
+
   test("since continues with what was missed, without a snapshot", async () => {
     const { hub, port } = await start();
     hub.markListed();

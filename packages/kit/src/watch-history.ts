@@ -30,6 +30,14 @@ export class WatchHistory {
     while (this.#bytes > this.#maxBytes && this.#first < this.#last) this.#dropFirst();
   }
 
+  /** Counts a line that nobody can need; with it all before it are forgotten. */
+  skip(): void {
+    this.#last++;
+    this.#first = this.#last + 1;
+    this.#lines.length = 0;
+    this.#bytes = 0;
+  }
+
   /** Whether every line after `number` is still here. */
   reaches(number: number): boolean {
     return number >= this.#first - 1 && number <= this.#last;

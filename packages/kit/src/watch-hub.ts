@@ -162,7 +162,9 @@ export class WatchHub<T> {
 
   #publish(toLine: (version: string) => string): string {
     const version = `${this.#epoch}.${this.#history.last + 1}`;
-    this.#history.push(Buffer.from(toLine(version)));
+    // Before everything was listed there is no reader that could have missed it: a start with thousands of objects keeps none.
+    if (this.#isListed) this.#history.push(Buffer.from(toLine(version)));
+    else this.#history.skip();
     this.#snapshot = undefined;
     const nowMs = this.#clock.monotonic();
     for (const watcher of this.#watchers) watcher.advance(nowMs);

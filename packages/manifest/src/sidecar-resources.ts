@@ -12,7 +12,7 @@ export const sidecarResources = (["cpu", "memory", "ephemeral-storage"] as const
 );
 
 /**
- * Measured (docs/performance.md): 73 MiB when idle, 83 MiB of its own with 50 connections and a limit; the rest is room for
+ * Measured (docs/performance.md): 61 MiB when idle, 83 MiB of its own with 50 connections and a limit; the rest is room for
  * bodies.
  */
 const usual: Readonly<Record<"requests" | "limits", JsonObject>> = {
