@@ -1,4 +1,4 @@
-import { formatProblem } from "@sluice/manifest";
+import { formatProblem, injectSidecar, removeSidecar } from "@sluice/manifest";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
@@ -162,4 +162,18 @@ test("a liveness probe that is an alias of the readiness probe stays what it was
   const { containers } = podOf(inject(fileText("shared-probe.yaml")), "b");
   expect(containers[0]?.["livenessProbe"]).toEqual({ httpGet: { path: "/", port: "http" } });
   expect(containers[0]).not.toHaveProperty("readinessProbe");
+});
+
+test("files of a folder are read together, and what is no object of Kubernetes passes through", () => {
+  const [deployment = "", service = ""] = fileText("shared-probe.yaml").split(/^(?=---\n)/m);
+  const others =
+    "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n---\n- a list\n";
+  const sources = [deployment, others, service].map((text, index) => ({ text, name: `${index}.yaml` }));
+  const result = injectSidecar(sources, options);
+  expect(result.problems).toEqual([]);
+  expect(result.changed).toEqual(["Deployment default/b", "Service default/b"]);
+  expect(result.texts[1]).toBe(others);
+  expect(load(result.texts[2] ?? "")[0]?.spec).not.toHaveProperty("selector");
+  const injected = result.texts.map((text, index) => ({ text, name: `${index}.yaml` }));
+  expect(removeSidecar(injected).texts).toEqual([deployment, others, service]);
 });

@@ -161,6 +161,27 @@ spec: {scaleTargetRef: {name: shop}, triggers: []}
     only: "file",
   },
   {
+    title: "a Service that leads to another Deployment as well",
+    text: toManifest({
+      more: `${toService("shop", selecting)}---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: canary, namespace: default}
+spec: {selector: {matchLabels: {app: shop}}, template: {metadata: {labels: {app: shop, track: canary}}, spec: {containers: [{name: a, image: a}]}}}
+`,
+    }),
+    message:
+      'Service default/shop: spec.selector: must select the pods of Deployment shop alone, for without it the others would get no requests (found ["Deployment default/canary"])',
+    only: "file",
+  },
+  {
+    title: "an opt-in without quotes",
+    text: toManifest({}).replace('sluice.dev/enabled: "true"', "sluice.dev/enabled: true"),
+    message:
+      'Deployment default/shop: metadata.annotations[sluice.dev/enabled]: must be a string; put it in quotes: "true" (found true)',
+    only: "file",
+  },
+  {
     title: "an annotation that somebody edited",
     text: toManifest({ annotations: ', sluice.dev/original: "[1]"' }),
     message:

@@ -1,5 +1,6 @@
 import type { ContainerRules } from "./container.ts";
 import { toObjectLabel, type ManifestDocument } from "./document.ts";
+import { readPath } from "./edit.ts";
 import { FieldReader, isJsonObject } from "./field-reader.ts";
 import { parseCustomHosts, toVisibility } from "./host.ts";
 import { checkNames, maxLabelLength } from "./name-rule.ts";
@@ -13,11 +14,16 @@ import { checkScaling } from "./scaling-check.ts";
 import { checkSidecarResources } from "./sidecar-resources.ts";
 import type { RevisionTemplate, Workload } from "./workload.ts";
 
+const enabledPath = ["metadata", "annotations", names.enabled] as const;
+
 /** Whether a Deployment asks to be scaled. */
 export function isOptedIn(document: ManifestDocument): boolean {
-  const metadata = isJsonObject(document.object["metadata"]) ? document.object["metadata"] : {};
-  const annotations = isJsonObject(metadata["annotations"]) ? metadata["annotations"] : {};
-  return annotations[names.enabled] === "true";
+  return readPath(document.object, enabledPath) === "true";
+}
+
+/** Whether it asks in a way that the API server does not take. */
+export function isUnquoted(document: ManifestDocument): boolean {
+  return readPath(document.object, enabledPath) === true;
 }
 
 function parseTemplate(

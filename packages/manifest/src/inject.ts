@@ -1,4 +1,4 @@
-import { isOptedIn, parseDeployment } from "./deployment.ts";
+import { isOptedIn, isUnquoted, parseDeployment } from "./deployment.ts";
 import { toManifestDocument, toObjectLabel, type ManifestDocument } from "./document.ts";
 import { readPath, type Edit } from "./edit.ts";
 import { isJsonObject } from "./field-reader.ts";
@@ -9,6 +9,7 @@ import { hasSidecar } from "./pod-template.ts";
 import { Findings, type Problem } from "./problem.ts";
 import { findRivals } from "./scale-rival.ts";
 import {
+  checkOthersBehind,
   checkService,
   decideServiceInjection,
   findSelectorless,
@@ -125,6 +126,7 @@ function planWorkload(
 function planServices(pieces: readonly StreamPiece[], workload: Workload, findings: Findings): Plan[] {
   const services = pieces.filter(({ manifest }) => manifest !== undefined && isKubernetesService(manifest));
   const documents = services.flatMap(({ manifest }) => manifest ?? []);
+  const all = pieces.flatMap(({ manifest }) => manifest ?? []);
   findings.problems.push(...findSelectorless(documents, workload));
   const found = findServices(documents, workload);
   if (found.length > 1) {
@@ -138,6 +140,7 @@ function planServices(pieces: readonly StreamPiece[], workload: Workload, findin
     if (piece.manifest === undefined || !found.includes(piece.manifest)) return [];
     const own = new Findings(toObjectLabel(piece.manifest));
     checkService(piece.manifest, workload, own);
+    checkOthersBehind(piece.manifest, workload, all, own);
     findings.problems.push(...own.problems);
     findings.warnings.push(...own.warnings);
     return [{ piece, edits: decideServiceInjection(piece.manifest, workload) }];
@@ -198,7 +201,9 @@ function planPiece(
   const findings = new Findings(toObjectLabel(document));
   const field = `metadata.annotations[${names.enabled}]`;
   let plans: Plan[] = [];
-  if (!isDeployment(document)) {
+  if (isUnquoted(document)) {
+    findings.refuse(field, 'must be a string; put it in quotes: "true"', true);
+  } else if (!isDeployment(document)) {
     if (isOptedIn(document))
       findings.warn(field, "has no meaning here: only Deployments of apps/v1 are scaled", "true");
   } else if (options.all === true || isOptedIn(document)) {

@@ -1,5 +1,6 @@
 import { isMap, isScalar, isSeq, type Document, type Node } from "yaml";
 import { toManifestDocument, type ManifestDocument } from "./document.ts";
+import { isJsonObject } from "./field-reader.ts";
 import { maxAliasCount, parseYaml } from "./kubernetes-yaml.ts";
 import type { Problem } from "./problem.ts";
 import { dashOf, endOfItem, isFlow, lineStart, nextLine, toKeyText } from "./yaml-place.ts";
@@ -13,6 +14,9 @@ export interface StreamPiece {
   /** Undefined for what is no object. */
   readonly manifest?: ManifestDocument;
 }
+
+/** Objects that have to be understood. */
+const kinds: readonly string[] = ["Deployment", "Service"];
 
 const separator = /^(?=---(?:[ \t\r\n]|$))/m;
 /** Directives belong to the document that starts below them. */
@@ -80,9 +84,11 @@ function readPiece(piece: RawPiece, label: string, problems: Problem[]): StreamP
   if (!piece.isObject) return { text, indent };
   try {
     const [document] = parseYaml(text);
-    const manifest = toManifestDocument(document?.toJS({ maxAliasCount }), label);
+    const object: unknown = document?.toJS({ maxAliasCount });
+    const manifest = toManifestDocument(object, label);
     if (!("rule" in manifest)) return { text, indent, manifest };
-    problems.push(manifest);
+    // What else is in a folder, a kustomization for instance, is nobody's business here.
+    if (isJsonObject(object) && kinds.includes(String(object["kind"]))) problems.push(manifest);
   } catch (error) {
     // The document as a whole was read, so the anchor stands in another member.
     const rule =

@@ -1,6 +1,6 @@
 import type { ManifestDocument } from "./document.ts";
 import { toObjectLabel } from "./document.ts";
-import type { Edit } from "./edit.ts";
+import { readPath, type Edit } from "./edit.ts";
 import { isJsonObject, type JsonObject } from "./field-reader.ts";
 import { names, sidecarPorts } from "./names.ts";
 import type { Findings, Problem } from "./problem.ts";
@@ -10,8 +10,12 @@ export function isKubernetesService(document: ManifestDocument): boolean {
   return document.kind === "Service" && document.apiVersion === "v1";
 }
 
+function mapOf(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
 function toSpec(service: ManifestDocument): JsonObject {
-  return isJsonObject(service.object["spec"]) ? service.object["spec"] : {};
+  return mapOf(service.object["spec"]);
 }
 
 function toPorts(service: ManifestDocument): JsonObject[] {
@@ -42,6 +46,33 @@ export function findServices(services: readonly ManifestDocument[], workload: Wo
   return services.filter(
     (service) => doesSelect(service, workload) && toPorts(service).some((port) => leadsToApp(port, workload)),
   );
+}
+
+function toPodLabels({ kind, object }: ManifestDocument): JsonObject {
+  const labels = readPath(
+    object,
+    kind === "Pod" ? ["metadata", "labels"] : ["spec", "template", "metadata", "labels"],
+  );
+  return mapOf(labels);
+}
+
+/** Refuses a Service that others stand behind as well: without its selector they would get nothing any more. */
+export function checkOthersBehind(
+  service: ManifestDocument,
+  workload: Workload,
+  documents: readonly ManifestDocument[],
+  findings: Findings,
+): void {
+  const selector = Object.entries(mapOf(toSpec(service)["selector"]));
+  const others = documents.filter(
+    (document) =>
+      document.namespace === service.namespace &&
+      !(document.kind === "Deployment" && document.name === workload.name) &&
+      selector.every(([key, value]) => toPodLabels(document)[key] === value),
+  );
+  if (others.length === 0) return;
+  const rule = `must select the pods of Deployment ${workload.name} alone, for without it the others would get no requests`;
+  findings.refuse("spec.selector", rule, others.map(toObjectLabel));
 }
 
 /** A Service of the Deployment's name without a selector looks as if it belonged, and leads nowhere. */
