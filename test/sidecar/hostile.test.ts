@@ -8,6 +8,7 @@ import {
   until,
   type TestApp,
 } from "../support/sidecar-harness.ts";
+import { usedBytes } from "../support/used-bytes.ts";
 
 interface Stage {
   readonly app: TestApp;
@@ -183,6 +184,51 @@ describe("requests that are none, or that two servers could read differently", (
       .write(`GET http://b.example/x?y HTTP/1.1\r\n${host}\r\n`)
       .waitFor("app got");
     expect(stage.app.requests[0]).toMatchObject({ url: "/x?y", headers: { host: "b.example" } });
+  });
+});
+
+describe("requests behind one that is not answered yet", () => {
+  const slow = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+
+  async function setSlowStage() {
+    let answer = (): void => undefined;
+    const app = await startApp((received, response) => {
+      if (received.url === "/slow") answer = () => void response.end("slow");
+      else response.end(`<${received.url ?? ""}>`);
+    });
+    const { ports } = await startTestSidecar(app.port, { CONTAINER_CONCURRENCY: "1" });
+    const client = new RawClient(ports.main).write(slow);
+    await until(() => app.requests.length === 1);
+    return { main: ports.main, client, app, answer: () => answer() };
+  }
+
+  test("an upgrade is an ordinary request, in its turn", async () => {
+    const { main, client, app, answer } = await setSlowStage();
+    client.write("GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    await ask(main, { headers: { "user-agent": "kube-probe/1" } });
+    answer();
+    expect(await client.waitFor("</up>")).toMatch(/^HTTP\/1.1 200 [^]*slowHTTP\/1.1 200 /);
+    expect(app.requests[1]?.headers.upgrade).toBeUndefined();
+  });
+
+  test("CONNECT ends the connection", async () => {
+    const { main, client } = await setSlowStage();
+    client.write("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(await client.waitForClose()).toBe("");
+    expect((await ask(main)).status).toBe(200);
+  });
+
+  test("thousands are answered in their order, and are not all taken in before", async () => {
+    const { main, client, answer } = await setSlowStage();
+    const before = usedBytes();
+    const paths = Array.from({ length: 50_000 }, (_, index) => `/${index}`);
+    client.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(""));
+    // The sidecar reads on meanwhile, if it does.
+    for (let turn = 0; turn < 100; turn++) await ask(main, { headers: { "user-agent": "kube-probe/1" } });
+    expect(usedBytes() - before).toBeLessThan(20 * 1024 * 1024);
+    answer();
+    const seen = (await client.waitFor("</2999>")).match(/<[^>]*>/g) ?? [];
+    expect(seen.slice(0, 3000)).toEqual(paths.slice(0, 3000).map((path) => `<${path}>`));
   });
 });
 

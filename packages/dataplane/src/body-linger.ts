@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Clock } from "@sluice/core";
 import { DeadlineQueue, type DeadlineOwner } from "./deadline-queue.ts";
 
@@ -20,6 +21,13 @@ export class BodyLinger {
   watch(request: IncomingMessage, response: ServerResponse): void {
     response.once("finish", () => {
       if (!request.complete) this.#waits.start(new Rest(request));
+    });
+  }
+
+  /** For a connection that Node has given away: our side of it ends, and a client that does not end its own must not keep it. */
+  watchEnd(socket: Duplex): void {
+    socket.once("finish", () => {
+      if (!socket.destroyed) this.#waits.start({ onDeadline: () => void socket.destroy() });
     });
   }
 }

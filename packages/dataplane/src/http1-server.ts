@@ -12,6 +12,7 @@ import { SluiceError, errorCatalogue, type Clock, type ErrorCode } from "@sluice
 import { BodyLinger } from "./body-linger.ts";
 import { answerError } from "./error-answer.ts";
 import { Http1Client } from "./http1-client.ts";
+import { PipelineBrake } from "./pipeline-brake.ts";
 import { createUpgradeClient } from "./upgrade-forward.ts";
 
 export interface Http1ServerOptions {
@@ -70,6 +71,7 @@ function addHandler<AnyServer extends Server>(
   // Node silently drops headers beyond a count; the bytes are limited already.
   server.maxHeadersCount = 0;
   const linger = new BodyLinger(clock);
+  const brake = new PipelineBrake();
   const accept = (request: IncomingMessage, response: ServerResponse): void => {
     // Node's parser also lets 0.9 and 2.0 through, as if they were 1.1.
     if (request.httpVersionMajor !== 1) return refuse(request, response, "version-unsupported");
@@ -77,18 +79,28 @@ function addHandler<AnyServer extends Server>(
     if (!request.readableEnded) linger.watch(request, response);
     // Pipelined behind a request that is not answered yet: it waits for its turn, so that an app sees the requests of one
     // connection in their order (RFC 9112 §9.3.2) and one connection takes one slot.
-    if (response.socket === null) response.once("socket", () => handler.handleRequest(request, response));
+    if (response.socket === null)
+      brake.wait(request.socket, response, () => handler.handleRequest(request, response));
     else handler.handleRequest(request, response);
   };
   server.on("request", accept);
   // The app answers the expectation, or `Http1Forward` does after a while.
   server.on("checkContinue", accept);
   server.on("checkExpectation", (request, response) => refuse(request, response, "expectation-failed"));
-  server.on("upgrade", (request, socket, early) => handler.handleUpgrade(request, socket, early));
-  server.on("connect", (request, socket) => {
-    answerError(createUpgradeClient(request, socket), new SluiceError("connect-unsupported"));
+  server.on("upgrade", (request, socket, early) => {
+    linger.watchEnd(socket);
+    handler.handleUpgrade(request, socket, early);
   });
-  server.on("clientError", answerUnreadable);
+  server.on("connect", (request, socket) => {
+    linger.watchEnd(socket);
+    // Its answer would come before one that is under way.
+    if (findAnswer(socket) !== undefined) socket.destroy();
+    else answerError(createUpgradeClient(request, socket), new SluiceError("connect-unsupported"));
+  });
+  server.on("clientError", (error, socket) => {
+    linger.watchEnd(socket);
+    answerUnreadable(error, socket);
+  });
   return server;
 }
 
@@ -100,9 +112,11 @@ function refuse(request: IncomingMessage, response: ServerResponse, code: ErrorC
 
 /**
  * Upgrades to h2c end here: RFC 9113 §3.1 has withdrawn them, and a server may go on with HTTP/1.1 (RFC 9110 §7.8). So does a
- * request that brings a body: where its bytes end would be for two parsers to agree on.
+ * request that brings a body: where its bytes end would be for two parsers to agree on. And so does one that comes before the answer
+ * to another on its connection: the two would write over one another.
  */
 function isUpgrade(request: IncomingMessage): boolean {
+  if (findAnswer(request.socket) !== undefined) return false;
   const { upgrade, "content-length": length = "0", "transfer-encoding": coding } = request.headers;
   return (
     upgrade !== undefined &&
@@ -143,11 +157,12 @@ const reasons: Readonly<Record<number, string>> = {
 
 /** An answer that is half written must not get a second one into its middle. */
 function isAnswering(socket: Duplex): boolean {
-  const message: unknown = "_httpMessage" in socket ? socket._httpMessage : undefined;
-  return (
-    typeof message === "object" &&
-    message !== null &&
-    "headersSent" in message &&
-    message.headersSent === true
-  );
+  const answer = findAnswer(socket);
+  return answer !== undefined && "headersSent" in answer && answer.headersSent === true;
+}
+
+/** Node's answer that has the connection now. */
+function findAnswer(socket: Duplex): object | undefined {
+  const answer: unknown = "_httpMessage" in socket ? socket._httpMessage : undefined;
+  return typeof answer === "object" && answer !== null ? answer : undefined;
 }
