@@ -67,15 +67,58 @@ const usedPartOfClient: Plugin = {
   },
 };
 
+/** Parts of the sidecar that only some pods use: files of their own beside its bundle, loaded when the settings ask for them. */
+const lateParts: Readonly<Record<string, string>> = {
+  "sidecar-open-telemetry": "open-telemetry/open-telemetry.ts",
+  "sidecar-profiling": "profiling/profiling-listener.ts",
+};
+
+const separateParts: Plugin = {
+  name: "separate-parts",
+  setup(bundler) {
+    for (const [name, file] of Object.entries(lateParts)) {
+      bundler.onResolve({ filter: new RegExp(`/${file.replaceAll(".", String.raw`\.`)}$`) }, ({ kind }) =>
+        kind === "dynamic-import" ? { path: `./${name}.mjs`, external: true } : undefined,
+      );
+    }
+  },
+};
+
+/**
+ * This package's modules ask for grpc-js by a `require` that is made when they run, which no bundler sees: the image has no
+ * node_modules where they would find it. Written as CommonJS the package asks in the usual way.
+ */
+const visibleGrpc: Plugin = {
+  name: "visible-grpc",
+  setup(bundler) {
+    bundler.onResolve({ filter: /^@opentelemetry\/otlp-grpc-exporter-base$/ }, ({ path, resolveDir, kind }) =>
+      kind === "require-call" ? undefined : bundler.resolve(path, { resolveDir, kind: "require-call" }),
+    );
+  },
+};
+
 const pluginsOf: Readonly<Record<string, readonly Plugin[]>> = {
-  sidecar: [requiredHttp, leanLibraries],
+  sidecar: [requiredHttp, leanLibraries, separateParts],
+  "sidecar-open-telemetry": [requiredHttp, visibleGrpc],
   scaler: [requiredHttp, usedPartOfClient],
 };
 
-/** How a service becomes one file. */
+/** The bundles that a service is made of: its own, and what it loads late. */
+export function toBundleNames(service: string): string[] {
+  return [service, ...Object.keys(lateParts).filter((name) => name.startsWith(`${service}-`))];
+}
+
+/** Every bundle. */
+export const bundleNames: readonly string[] = ["sidecar", "activator", "aggregator", "scaler"].flatMap(
+  toBundleNames,
+);
+
+/** How a service, or a late part of one, becomes one file. */
 export function toBundleOptions(service: string): BuildOptions {
+  const part = lateParts[service];
+  const source = part === undefined ? join(service, "src", "main.ts") : join("sidecar", "src", part);
   return {
-    entryPoints: [join(root, "packages", service, "src", "main.ts")],
+    entryPoints: [join(root, "packages", source)],
     outfile: join(root, "dist", `${service}.mjs`),
     bundle: true,
     platform: "node",

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { toBundleNames } from "../../scripts/bundle-options.ts";
 import { hasKubectl } from "../support/deployed.ts";
 import { assembleImage, environmentOf, instructionsOf, listSizes, wordsOf } from "../support/image-folder.ts";
 import { makeMountPoints, SimulatedContainer } from "../support/simulated-pod.ts";
@@ -35,7 +36,9 @@ describe("the image", () => {
     (target) => {
       assembleImage(target, folder);
       const sizes = listSizes(folder);
-      const bundles = (target === "sluice" ? services : [target]).map((name) => `/app/${name}.mjs`);
+      const bundles = (target === "sluice" ? services : [target])
+        .flatMap(toBundleNames)
+        .map((name) => `/app/${name}.mjs`);
       const own = [...sizes.keys()].filter((file) => /^\/(?:app|usr\/local)\//.test(file));
       const library = own.filter((file) => file.startsWith("/usr/local/lib/libatomic.so."));
       expect(own).toEqual(expect.arrayContaining([...bundles, "/usr/local/bin/node"]));

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, matchesGlob } from "node:path";
 import { parse } from "yaml";
 import { describe, expect, test } from "vitest";
-import { toBundleOptions } from "../../scripts/bundle-options.ts";
+import { bundleNames, toBundleNames, toBundleOptions } from "../../scripts/bundle-options.ts";
 import { dockerfileLines, dockerfileText, readStages, type Stage } from "../support/image-folder.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -64,16 +64,17 @@ describe("docker/Dockerfile", () => {
       const copied = find(name)
         .instructions.filter(({ word }) => word === "COPY")
         .map(({ rest }) => rest);
-      expect(copied).toEqual([`--from=build /src/dist/${name}.mjs /app/`]);
+      const files = toBundleNames(name).map((each) => `/src/dist/${each}.mjs`);
+      expect(copied).toEqual([`--from=build ${files.join(" ")} /app/`]);
     }
     const all = find("sluice").instructions.find(({ word }) => word === "COPY")?.rest ?? "";
-    for (const name of services) expect(all).toContain(`/src/dist/${name}.mjs`);
+    for (const name of services.flatMap(toBundleNames)) expect(all).toContain(`/src/dist/${name}.mjs`);
   });
 
   test("is built from files that the context has: all that the bundles are made of, and what installs it", async () => {
     const ignored = readFileSync(`${dockerfile}.dockerignore`, "utf8").trim().split("\n");
     const bundled = await Promise.all(
-      services.map(async (name) => {
+      bundleNames.map(async (name) => {
         const { metafile } = await build({ ...toBundleOptions(name), write: false });
         return Object.keys(metafile?.inputs ?? {});
       }),

@@ -5,6 +5,7 @@ import {
   startApp,
   startTestSidecar,
   until,
+  readStat,
   untilMetric,
 } from "../support/sidecar-harness.ts";
 
@@ -62,11 +63,12 @@ describe("containerConcurrency", () => {
     const { ports } = await startTestSidecar(app.port, {
       CONTAINER_CONCURRENCY: "1",
       SLUICE_QUEUE_DEPTH_FACTOR: "1",
+      SLUICE_REPORT_PERIOD: "10ms",
     });
     const first = ask(ports.main, { path: "/first" });
     await until(() => held.length === 1);
     const leaver = new RawClient(ports.main).write("GET /leaver HTTP/1.1\r\nHost: a\r\n\r\n");
-    await untilMetric(ports.metrics, "kn_serving_queue_depth", 1);
+    while ((await readStat(ports.stats)).averageConcurrentRequests !== 2);
     leaver.socket.destroy();
     await untilMetric(ports.metrics, `http_server_request_duration_seconds_count{${labels499}}`, 1);
     const next = ask(ports.main, { path: "/next" });

@@ -55,7 +55,7 @@ function findBuilt(path: string): [string, string][] {
   if (path === "/runtime/lib/") {
     return [...readLibraries(process.execPath)].filter(([name]) => name.startsWith("libatomic"));
   }
-  const bundle = /^\/src\/dist\/([a-z]+\.mjs)$/.exec(path)?.[1];
+  const bundle = /^\/src\/dist\/([a-z-]+\.mjs)$/.exec(path)?.[1];
   if (bundle === undefined) throw new Error(`nothing makes ${path} in the build stage`);
   return [[bundle, join(root, "dist", bundle)]];
 }

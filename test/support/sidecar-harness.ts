@@ -6,9 +6,8 @@ import {
   type Server,
 } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
-import { parseSettings } from "@sluice/kit";
-import { sidecarSettings, startSidecar, type Sidecar, type SidecarPorts } from "@sluice/sidecar";
-import { systemClock, type Clock } from "@sluice/core";
+import { readSidecarSettings, startSidecar, type Sidecar, type SidecarPorts } from "@sluice/sidecar";
+import { decodeStat, systemClock, type Clock, type Stat } from "@sluice/core";
 import { onTestFinished } from "vitest";
 
 /** Everything that Knative's controller always sets; ports are free ones. */
@@ -79,9 +78,9 @@ export async function startTestSidecar(
   clock: Clock = systemClock,
 ): Promise<TestSidecar> {
   const environment = createSidecarEnvironment(userPort, overrides);
-  const sidecar = await startSidecar(parseSettings(sidecarSettings, { environment }), clock);
+  const sidecar = await startSidecar(readSidecarSettings({ environment }), clock);
   onTestFinished(() => stopSidecar(sidecar));
-  return { ...sidecar, ports: { metrics: 0, tls: 0, ...sidecar.ports } };
+  return { ...sidecar, ports: { metrics: 0, tls: 0, profiling: 0, ...sidecar.ports } };
 }
 
 export async function stopSidecar(sidecar: Sidecar): Promise<void> {
@@ -95,6 +94,7 @@ export interface Answer {
   readonly rawHeaders: readonly string[];
   readonly trailers: IncomingMessage["trailers"];
   readonly body: string;
+  readonly raw: Buffer;
 }
 
 export interface Question {
@@ -129,6 +129,7 @@ export function ask(port: number, question: Question = {}): Promise<Answer> {
             rawHeaders: response.rawHeaders,
             trailers: response.trailers,
             body: Buffer.concat(chunks).toString(),
+            raw: Buffer.concat(chunks),
           }),
         );
     });
@@ -196,11 +197,37 @@ export class RawClient {
   }
 }
 
-/** One series as the sidecar's Prometheus port shows it; undefined while there is none. */
+/** The sum of the series that have these labels, `name{label="value",…}`, as Prometheus reads them; undefined while there is none. */
 export async function readMetric(metricsPort: number, series: string): Promise<number | undefined> {
   const { body } = await ask(metricsPort, { path: "/metrics" });
-  const line = body.split("\n").find((each) => each.startsWith(`${series} `));
-  return line === undefined ? undefined : Number(line.slice(series.length + 1));
+  const wanted = readSeries(series);
+  const values = body
+    .split("\n")
+    .map((line) => ({ ...readSeries(line), value: Number(line.split(" ").at(-1)) }))
+    .filter(
+      ({ name, labels }) => name === wanted.name && wanted.labels.every((each) => labels.includes(each)),
+    )
+    .map(({ value }) => value);
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);
+}
+
+function readSeries(line: string): { name: string; labels: string[] } {
+  const [, name = "", labels = ""] = /^(\w+)(?:\{(.*)\})?/.exec(line) ?? [];
+  return { name, labels: labels.match(/\w+="(?:[^"\\]|\\.)*"/g) ?? [] };
+}
+
+/** The stat as a scraper reads it. */
+export function readStat(statsPort: number): Promise<Stat> {
+  return new Promise((resolve, reject) => {
+    httpRequest({ host: "127.0.0.1", port: statsPort, path: "/metrics", agent: false })
+      .on("error", reject)
+      .on("response", (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => void chunks.push(chunk));
+        response.on("end", () => resolve(decodeStat(Buffer.concat(chunks))));
+      })
+      .end();
+  });
 }
 
 /** Resolves when the series has the value. */

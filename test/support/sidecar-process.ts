@@ -13,9 +13,11 @@ export interface SidecarProcess {
   error: string;
 }
 
-/** Ends with the test. */
-export function runSidecar(environment: Readonly<Record<string, string>>): SidecarProcess {
-  const child = spawn(process.execPath, [main], { env: { PATH: process.env["PATH"] ?? "", ...environment } });
+/** Ends with the test. `program`: another file than the sources' own. */
+export function runSidecar(environment: Readonly<Record<string, string>>, program = main): SidecarProcess {
+  const child = spawn(process.execPath, [program], {
+    env: { PATH: process.env["PATH"] ?? "", ...environment },
+  });
   onTestFinished(() => void child.kill("SIGKILL"));
   const exit = new Promise<number | null>((resolve) => {
     child.on("close", resolve);

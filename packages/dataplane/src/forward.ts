@@ -32,6 +32,8 @@ export interface ForwardRequest {
 
 /** A running attempt. */
 export interface Forwarding {
+  /** Bytes of the request's body that the app was sent. */
+  readonly requestBytes: number;
   /** The client takes more again. */
   resume(): void;
   /** Gives up: the app's side is cancelled, and the observer hears nothing more. */

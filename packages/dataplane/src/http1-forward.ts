@@ -32,6 +32,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
   readonly #answerer: Answerer;
   readonly #pool: UpstreamPool;
   readonly #request: Http1Request;
+  requestBytes = 0;
   #connection: UpstreamConnection | undefined;
   #isBodySent = false;
   #cancelContinueWait: CancelTimer | undefined;
@@ -165,6 +166,7 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
 
   onBody(chunk: Uint8Array): boolean {
     const connection = this.#connection;
+    this.requestBytes += chunk.length;
     if (connection === undefined) return true;
     return this.#isChunked ? connection.writeChunk(chunk) : connection.write(chunk);
   }

@@ -30,6 +30,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   readonly #pool: Http2Pool;
   readonly #request: Http2Request;
   readonly #answerer: Answerer;
+  requestBytes = 0;
   #stream: Http2Stream | undefined;
   #attempt = 0;
   /** Bytes of the answer that the client could not take at once. */
@@ -157,6 +158,7 @@ export class Http2Forward implements Forwarding, StreamHandler, Http2Waiter, Bod
   }
 
   onBody(chunk: Uint8Array): boolean {
+    this.requestBytes += chunk.length;
     return this.#stream?.write(chunk) ?? true;
   }
 

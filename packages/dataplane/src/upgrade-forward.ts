@@ -40,6 +40,8 @@ export class UpgradeForward implements Forwarding {
   #appSocket: Duplex | undefined;
   #appResponse: IncomingMessage | undefined;
   #frames: TunnelFrames | undefined;
+  /** What brings a body is no upgrade. */
+  readonly requestBytes = 0;
   #isSent = false;
   #isDone = false;
   #isClosing = false;

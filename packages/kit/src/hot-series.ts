@@ -71,7 +71,6 @@ export class CounterFamily<Label extends string> {
 export class HistogramSeries<Label extends string = string> {
   readonly labels: Labels<Label>;
   readonly #bounds: readonly number[];
-  /** How many fell between two bounds; the last is for what is beyond all. */
   readonly #counts: number[];
   #sum = 0;
 
@@ -79,6 +78,15 @@ export class HistogramSeries<Label extends string = string> {
     this.labels = labels;
     this.#bounds = bounds;
     this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
+  }
+
+  /** How many fell between two bounds; the last is for what is beyond all. */
+  get counts(): readonly number[] {
+    return this.#counts;
+  }
+
+  get sum(): number {
+    return this.#sum;
   }
 
   observe(value: number): void {

@@ -1,4 +1,4 @@
-import { SluiceError } from "@sluice/core";
+import { SluiceError, type ErrorCode } from "@sluice/core";
 import {
   answerError,
   GatePass,
@@ -21,10 +21,28 @@ export interface ExchangeContext {
   readonly isDraining: boolean;
   /** The exchange is through the gate and about to be sent. */
   onAdmitted(exchange: Exchange): void;
+  /** The head of the app's answer is here. */
+  onResponseHead(exchange: Exchange): void;
   /** Leaves the gate, stops the time limits, counts. Called once per exchange, when it is over. */
   onFinished(exchange: Exchange): void;
   /** The app gave a sign of life: the time limits are told. */
   onProgress(exchange: Exchange): void;
+}
+
+/** The spans of one exchange. */
+export interface ExchangeTrace {
+  /** It waits for a slot. */
+  onWaiting(): void;
+  /** It is about to be sent to the app. */
+  onAdmitted(): void;
+  /** Puts the trace's context among the headers for the app, in place of the client's. */
+  inject(headers: string[]): void;
+  onFinished(): void;
+}
+
+/** Follows exchanges with spans; absent unless traces were asked for. */
+export interface ExchangeTracer {
+  begin(exchange: Exchange): ExchangeTrace;
 }
 
 /**
@@ -47,8 +65,13 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
   readonly isProxied: boolean;
   readonly pass: GatePass;
   deadlines: RequestDeadlines | undefined;
+  trace: ExchangeTrace | undefined;
   /** When the request was sent to the app; 0 before. */
   forwardedAtMs = 0;
+  /** When the head of the app's answer came; 0 before. */
+  headAtMs = 0;
+  /** Why the app's answer never began. */
+  failure: ErrorCode | undefined;
   /** The answer's status; 499 when the client left first, 0 while there is none. */
   status = 0;
   readonly #context: ExchangeContext;
@@ -74,6 +97,11 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
     return this.#isOver;
   }
 
+  /** Bytes of the request's body that the app was sent. */
+  get requestBytes(): number {
+    return this.#forwarding?.requestBytes ?? 0;
+  }
+
   onAdmitted(): void {
     if (this.#isOver) return;
     this.#context.onAdmitted(this);
@@ -82,6 +110,7 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
 
   onResponseHead(status: number): void {
     this.status = status;
+    this.#context.onResponseHead(this);
     if (this.#context.isDraining) this.client.closeAfterwards();
   }
 
@@ -92,6 +121,7 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
   /** The two sides talk a protocol of their own now; what counts from here is the request limit and silence. */
   onUpgraded(): void {
     this.status = 101;
+    this.#context.onResponseHead(this);
   }
 
   onForwarded(failure: ForwardFailure | undefined): void {
@@ -129,6 +159,7 @@ export class Exchange implements GateVisitor, DeadlineOwner<LimitKind>, ForwardO
     this.#forwarding?.cancel();
     this.#isOver = true;
     this.status = this.#toFinalStatus(error);
+    if (this.headAtMs === 0) this.failure = error.code;
     answerError(this.client, error);
     this.#finish();
   }

@@ -15,7 +15,7 @@ import { Drainer } from "./drainer.ts";
 import type { Exchange } from "./exchange.ts";
 import { PeerTrust } from "./peer-trust.ts";
 import { Pipeline } from "./pipeline.ts";
-import { RequestMetrics } from "./request-metrics.ts";
+import { RequestMetrics } from "./metrics/request-metrics.ts";
 import { StatReporter } from "./stat-reporter.ts";
 
 /** The sidecar's job inside the app's own process: for teams that want no second container. */
@@ -63,7 +63,13 @@ export class InProcessSidecar {
     this.#clock = clock;
     this.#drainer = new Drainer(clock, options.quietPeriodMs ?? 30_000);
     this.#stats = new StatReporter(clock, pod, reportPeriodMs);
-    this.#metrics = new RequestMetrics({ namespace, service: "", configuration: "", revision, pod });
+    const target = [
+      ["k8s.namespace.name", namespace],
+      ["k8s.pod.name", pod],
+      ["kn.revision.name", revision],
+      ["service.name", revision],
+    ] as const;
+    this.#metrics = new RequestMetrics(target, { address: "localhost", port: 0 });
     this.#pipeline = new Pipeline({
       clock,
       trust: new PeerTrust([]),
@@ -180,5 +186,5 @@ function runListener(
     exchange.onForwarded(undefined);
   });
   listener(request, response);
-  return { resume: () => undefined, cancel: () => undefined };
+  return { requestBytes: 0, resume: () => undefined, cancel: () => undefined };
 }

@@ -1,3 +1,5 @@
 export { InProcessSidecar, type InProcessOptions } from "./in-process.ts";
+export { readSidecarSettings } from "./read-settings.ts";
 export { sidecarSettings, type SidecarSettings } from "./settings.ts";
-export { startSidecar, type Sidecar, type SidecarPorts } from "./service.ts";
+export type { SidecarPorts } from "./bindings.ts";
+export { startSidecar, type Sidecar } from "./service.ts";

@@ -1,14 +1,15 @@
-import { parseSettings, runMain } from "@sluice/kit";
+import { runMain } from "@sluice/kit";
+import { readSidecarSettings } from "./read-settings.ts";
 import { startSidecar } from "./service.ts";
-import { sidecarSettings } from "./settings.ts";
 import { readEnvironmentLine } from "./spare.ts";
 import { warmUp } from "./warm-up.ts";
 
 await runMain(async () => {
   const given = process.env["SLUICE_ENVIRONMENT"] === "stdin" ? await waitAsSpare() : {};
   if (given === undefined) return undefined;
-  const environment = { ...process.env, ...given };
-  return startSidecar(parseSettings(sidecarSettings, { environment, args: process.argv.slice(2) }));
+  // OpenTelemetry's libraries read the rest of their variables (headers, certificates, time limits) there themselves.
+  Object.assign(process.env, given);
+  return startSidecar(readSidecarSettings({ environment: process.env, args: process.argv.slice(2) }));
 });
 
 /** The warm-up is not waited for: a pod that needs this spare at once gets it as it is. */

@@ -11,7 +11,7 @@ import {
 } from "@sluice/dataplane";
 import type { Arrival } from "./arrival.ts";
 import type { Drainer } from "./drainer.ts";
-import { Exchange, type ExchangeContext } from "./exchange.ts";
+import { Exchange, type ExchangeContext, type ExchangeTracer } from "./exchange.ts";
 import {
   decideHealthAnswer,
   findHealthQuestion,
@@ -29,7 +29,8 @@ export interface ReadinessProber {
 
 /** Hears of every exchange that is over. */
 export interface ExchangeRecorder {
-  onQueued(inFlight: number): void;
+  /** One was let through. `inFlight`: requests at the gate, this one included. */
+  onAdmitted?(inFlight: number): void;
   onFinished(exchange: Exchange, nowMs: number): void;
   /** A question about the pod was answered. */
   onProbed?(probe: AnsweredProbe, nowMs: number): void;
@@ -56,6 +57,7 @@ export interface PipelineParts {
   /** Absent without a concurrency limit: then nothing waits and nothing is refused. */
   readonly gate: Gate | undefined;
   readonly recorders: readonly ExchangeRecorder[];
+  readonly tracer?: ExchangeTracer | undefined;
 }
 
 /** The whole life of a request in the sidecar, outermost step first. README.md draws it with its exits. */
@@ -124,12 +126,20 @@ export class Pipeline implements ExchangeContext {
     if (!isBypass(exchange)) stats.requests.requestOut(nowMs, exchange.isProxied);
     if (exchange.deadlines !== undefined) limits.stop(exchange.deadlines);
     for (const recorder of recorders) recorder.onFinished(exchange, nowMs);
+    exchange.trace?.onFinished();
     this.#inFlight--;
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
   onAdmitted(exchange: Exchange): void {
-    exchange.forwardedAtMs = this.#parts.clock.monotonic();
+    const { gate, recorders, clock } = this.#parts;
+    exchange.forwardedAtMs = clock.monotonic();
+    exchange.trace?.onAdmitted();
+    if (gate !== undefined) for (const recorder of recorders) recorder.onAdmitted?.(gate.inFlight);
+  }
+
+  onResponseHead(exchange: Exchange): void {
+    exchange.headAtMs = this.#parts.clock.monotonic();
   }
 
   onProgress(exchange: Exchange): void {
@@ -152,8 +162,9 @@ export class Pipeline implements ExchangeContext {
   }
 
   #begin(exchange: Exchange): void {
-    const { gate, limits, stats, recorders } = this.#parts;
+    const { gate, limits, stats, tracer } = this.#parts;
     this.#inFlight++;
+    if (tracer !== undefined) exchange.trace = tracer.begin(exchange);
     // 5. Time limits count from here, waiting included.
     exchange.deadlines = limits.start(exchange);
     // 6. A kubelet's probe of the app itself is no load: neither counted nor limited.
@@ -164,7 +175,7 @@ export class Pipeline implements ExchangeContext {
     if (limits.requestMs === 0) return exchange.onDeadline();
     if (gate === undefined) return exchange.onAdmitted();
     // 8. Through the gate now or later, and on to the app (exchange.ts); beyond the queue's depth 503 at once.
-    for (const recorder of recorders) recorder.onQueued(gate.inFlight);
+    exchange.trace?.onWaiting();
     try {
       gate.enter(exchange.pass);
     } catch (error) {

@@ -45,8 +45,6 @@ export class RequestLog implements ExchangeRecorder {
     this.#revision = new GoStruct("*http.RequestLogRevision", Object.fromEntries(fields));
   }
 
-  onQueued(): void {}
-
   onFinished(exchange: Exchange, nowMs: number): void {
     const { arrival, head, hasBody, askedHost, client, status, startedMs } = exchange;
     this.#log(

@@ -1,33 +1,22 @@
-import type { Server } from "node:http";
-import type { Server as NetServer } from "node:net";
 import { systemClock, type Clock } from "@sluice/core";
 import { Gate, RequestLimits, shareWithHttp2, toAuthority } from "@sluice/dataplane";
-import { listen, type Logger, type Running } from "@sluice/kit";
+import type { Logger, Running } from "@sluice/kit";
 import { AppForwarder } from "./app-forwarder.ts";
 import { parseAppProbes } from "./app-probe.ts";
-import { createAdminListener, createMetricsListener, createStatsListener } from "./control-listeners.ts";
+import { bindAll, closeNow, type Binding, type SidecarPorts } from "./bindings.ts";
+import { createAdminListener, createStatsListener } from "./control-listeners.ts";
 import { Drainer } from "./drainer.ts";
 import { createHttp1Listener } from "./http1-listener.ts";
 import { createHttp2Listener } from "./http2-listener.ts";
-import { Pipeline, type ExchangeRecorder } from "./pipeline.ts";
+import { Pipeline } from "./pipeline.ts";
 import { attemptProbe } from "./probe-attempt.ts";
 import { Readiness } from "./readiness.ts";
-import { RequestLog } from "./request-log.ts";
-import { RequestMetrics } from "./request-metrics.ts";
 import type { SidecarSettings } from "./settings.ts";
 import { createStopStages } from "./shutdown.ts";
 import { createSidecarLogger } from "./sidecar-logger.ts";
 import { StatReporter } from "./stat-reporter.ts";
+import { createTelemetry } from "./telemetry.ts";
 import { createTlsListener } from "./tls-listener.ts";
-
-/** Where a sidecar listens; `tls` and `metrics` only when they are wanted. */
-export interface SidecarPorts {
-  readonly main: number;
-  readonly admin: number;
-  readonly stats: number;
-  readonly metrics?: number;
-  readonly tls?: number;
-}
 
 /** A running sidecar: where it listens, and how it stops. */
 export interface Sidecar extends Running {
@@ -41,7 +30,7 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
   const drainer = new Drainer(clock, settings.quietPeriod);
   const termination = createTermination(settings, clock, drainer);
   const stats = new StatReporter(clock, settings.pod, settings.reportPeriod);
-  const metrics = createMetrics(settings);
+  const telemetry = await createTelemetry(settings, log);
   const forwarder = createForwarder(settings, clock);
   const pipeline = new Pipeline({
     clock,
@@ -52,7 +41,8 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
     stats,
     appAuthority: toAuthority({ address: settings.appAddress, port: settings.userPort }),
     gate: createGate(settings),
-    recorders: [metrics, createRequestLog(settings)].filter((recorder) => recorder !== undefined),
+    recorders: telemetry.recorders,
+    tracer: telemetry.tracer,
   });
   const http1 = createHttp1Listener(pipeline, forwarder, {
     clock,
@@ -76,11 +66,8 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
       port: settings.adminPort,
     },
     { name: "stats", server: createStatsListener(stats), port: settings.statsPort },
+    ...telemetry.bindings,
   ];
-  if (metrics !== undefined) {
-    const server = createMetricsListener(metrics.registry);
-    bindings.push({ name: "metrics", server, port: settings.metricsPort });
-  }
   if (tls !== undefined) bindings.push({ name: "tls", server: tls.server, port: settings.servingTlsPort });
   const ports = await bindAll(bindings, settings.bindAddress);
   const reporting = setInterval(() => stats.report(), settings.reportPeriod);
@@ -104,28 +91,10 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
         for (const { server } of bindings) closeNow(server);
         http2.close();
         forwarder.close();
+        await telemetry.shutdown();
       },
     }),
   };
-}
-
-function createMetrics(settings: SidecarSettings): RequestMetrics | undefined {
-  return settings.observability.requestMetrics === "prometheus" ? new RequestMetrics(settings) : undefined;
-}
-
-function createRequestLog(settings: SidecarSettings): ExchangeRecorder | undefined {
-  const { requestLogTemplate: template, logsProbes } = settings.observability;
-  if (template === undefined) return undefined;
-  const identity = {
-    Name: settings.revision,
-    Namespace: settings.namespace,
-    Service: settings.service,
-    Configuration: settings.configuration,
-    PodName: settings.pod,
-    PodIP: settings.podIp,
-  };
-  const write = (line: string): void => void process.stdout.write(line, "latin1");
-  return new RequestLog({ template, logsProbes, identity, write });
 }
 
 function createForwarder(settings: SidecarSettings, clock: Clock): AppForwarder {
@@ -191,30 +160,4 @@ function createTermination(
         if (!isTerminating) drainer.reset();
       }, settings.drainResetDelay),
   };
-}
-
-interface Binding {
-  readonly name: keyof SidecarPorts;
-  readonly server: Server | NetServer;
-  readonly port: number;
-}
-
-async function bindAll(bindings: readonly Binding[], address: string): Promise<SidecarPorts> {
-  const ports = { main: 0, admin: 0, stats: 0 };
-  try {
-    const bound = await Promise.all(
-      bindings.map(
-        async ({ name, server, port }) => [name, (await listen(server, port, address)).port] as const,
-      ),
-    );
-    return { ...ports, ...Object.fromEntries(bound) };
-  } catch (error) {
-    for (const { server } of bindings) closeNow(server);
-    throw error;
-  }
-}
-
-function closeNow(server: Server | NetServer): void {
-  server.close();
-  if ("closeAllConnections" in server) server.closeAllConnections();
 }

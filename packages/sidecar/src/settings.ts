@@ -1,13 +1,8 @@
 import { defineSettings, type Settings } from "@sluice/kit";
 import { parseAppProbes } from "./app-probe.ts";
-import { parseObservability } from "./observability.ts";
 import { parsePeerTrust } from "./peer-trust.ts";
-
-function parseTlsVersion(text: string): "TLSv1.2" | "TLSv1.3" {
-  if (text === "" || text === "1.3") return "TLSv1.3";
-  if (text === "1.2") return "TLSv1.2";
-  throw new RangeError("must be 1.2 or 1.3");
-}
+import { telemetrySettings } from "./telemetry-settings.ts";
+import { parseCipherSuites, parseCurves, parseTlsVersion } from "./tls-names.ts";
 
 /** Checked here, so that a mistake is reported with all others; read once the app's port is known. */
 function parseProbeText(text: string): string {
@@ -129,13 +124,7 @@ export const sidecarSettings = defineSettings({
     default: "",
     summary: "The service's name, for metrics and logs.",
   },
-  observability: {
-    variable: "OBSERVABILITY_CONFIG",
-    kind: "parsed",
-    parse: parseObservability,
-    default: "",
-    summary: "Knative's observability settings as JSON: request metrics and request log.",
-  },
+  ...telemetrySettings,
   tlsMinVersion: {
     variable: "QUEUE_PROXY_TLS_MIN_VERSION",
     kind: "parsed",
@@ -152,15 +141,18 @@ export const sidecarSettings = defineSettings({
   },
   tlsCipherSuites: {
     variable: "QUEUE_PROXY_TLS_CIPHER_SUITES",
-    kind: "list",
-    default: [],
-    summary: "TLS cipher suites by their standard names; empty is Node's choice.",
+    kind: "parsed",
+    parse: parseCipherSuites,
+    default: "",
+    summary:
+      "TLS 1.2 cipher suites by Go's names, between commas; empty is Node's choice. Those of TLS 1.3 are always on.",
   },
   tlsCurves: {
     variable: "QUEUE_PROXY_TLS_CURVE_PREFERENCES",
-    kind: "list",
-    default: [],
-    summary: "TLS key exchange curves, best first; empty is Node's choice.",
+    kind: "parsed",
+    parse: parseCurves,
+    default: "",
+    summary: "TLS key exchanges by Go's names, best first, between commas; empty is Node's choice.",
   },
   certificateFolder: {
     variable: "SLUICE_CERTIFICATE_FOLDER",

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Server as HttpServer } from "node:http";
 import { join } from "node:path";
-import type { SecureContextOptions, Server, TLSSocket } from "node:tls";
+import type { Server, TLSSocket } from "node:tls";
 import type { Logger } from "@sluice/kit";
 import type { SidecarSettings } from "./settings.ts";
+import { toTlsOptions } from "./tls-names.ts";
 
 interface Certificate {
   readonly cert: Buffer;
@@ -28,7 +29,12 @@ export function createTlsListener(
 ): TlsListener | undefined {
   const first = readCertificate(settings.certificateFolder);
   if (first === undefined) return undefined;
-  const options = toTlsOptions(settings);
+  const options = toTlsOptions({
+    minVersion: settings.tlsMinVersion,
+    maxVersion: settings.tlsMaxVersion,
+    cipherSuites: settings.tlsCipherSuites,
+    curves: settings.tlsCurves,
+  });
   // Loaded only where it is needed: OpenSSL is a quarter of the time that a process takes to start.
   const server = process
     .getBuiltinModule("node:tls")
@@ -52,15 +58,6 @@ export function createTlsListener(
         log.warn({ error }, "the new certificate cannot be used; the old one stays");
       }
     },
-  };
-}
-
-function toTlsOptions(settings: SidecarSettings): SecureContextOptions {
-  return {
-    minVersion: settings.tlsMinVersion,
-    maxVersion: settings.tlsMaxVersion,
-    ...(settings.tlsCipherSuites.length > 0 && { ciphers: settings.tlsCipherSuites.join(":") }),
-    ...(settings.tlsCurves.length > 0 && { ecdhCurve: settings.tlsCurves.join(":") }),
   };
 }
 

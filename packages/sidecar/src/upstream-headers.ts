@@ -16,6 +16,7 @@ export function toUpstreamHeaders(exchange: Exchange): string[] {
   headers.push("X-Forwarded-For", head.forwardedFor === undefined ? peer : `${head.forwardedFor}, ${peer}`);
   // Of what TE offers only trailers concern the app: they are passed on (RFC 9110 §10.1.4).
   if (head.te !== undefined && /(?:^|,)\s*trailers\s*(?:,|$)/i.test(head.te)) headers.push("TE", "trailers");
+  exchange.trace?.inject(headers);
   return headers;
 }
 
