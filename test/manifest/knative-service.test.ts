@@ -249,6 +249,13 @@ describe("a Knative Service", () => {
       "must not be set while periodSeconds is 0",
       2,
     ],
+    [
+      "",
+      "livenessProbe:\n  exec:\n    command: [test, 1]",
+      "spec.template.spec.containers[0].livenessProbe.exec.command[1]",
+      "must be a string; put it in quotes",
+      1,
+    ],
   ])("%j %j is refused with field, rule and value", (fields, more, field, rule, value) => {
     const manifest = read(serviceWith(fields, more));
     expect(manifest.problems).toEqual([

@@ -35,6 +35,7 @@ function parseHandler(reader: FieldReader): ProbeHandler | undefined {
     const inner = reader.object(field);
     if (inner === undefined) continue;
     const port = kind === "exec" ? undefined : inner.integerOrName("port");
+    if (kind === "exec") inner.strings("command");
     const fields = Object.fromEntries(
       known.map((name) => [name, inner.raw(name)] as const).filter(([, value]) => value !== undefined),
     );
