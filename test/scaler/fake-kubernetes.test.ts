@@ -104,6 +104,41 @@ describe("the API server in memory answers as the recorded one", () => {
     );
   });
 
+  test("pages of a list that are of one moment, whatever changes between them", async () => {
+    const path = "/apis/apps/v1/deployments";
+    for (const name of ["one", "two"]) api.put(path, { metadata: { name, namespace: "default" } });
+    const list = async (query: string): Promise<{ names: string[]; metadata: Record<string, string> }> => {
+      const answer = await fetch(`${api.url}${path}?${query}`);
+      const { items, metadata } = (await answer.json()) as {
+        items: FakeObject[];
+        metadata: Record<string, string>;
+      };
+      return { names: items.map((item) => item.metadata.name), metadata };
+    };
+    const first = await list("limit=2");
+    api.put(path, { metadata: { name: "late", namespace: "default" } });
+    const second = await list(`limit=2&continue=${first.metadata["continue"]}`);
+    expect([first.names, second.names]).toEqual([["hello", "one"], ["two"]]);
+    expect(second.metadata).toEqual({ resourceVersion: first.metadata["resourceVersion"] });
+  });
+
+  test("what a watch's selector does not find any more as deleted, as it was", async () => {
+    const path = "/apis/apps/v1/deployments";
+    const answer = await fetch(`${api.url}${path}?watch=true&labelSelector=x%3Dy&resourceVersion=1`);
+    const put = (labels: Record<string, string>): FakeObject =>
+      api.put(path, { metadata: { name: "labelled", namespace: "default", labels } });
+    put({ x: "y" });
+    put({ x: "y", z: "1" });
+    const last = put({ z: "1" });
+    const events = (await readEvents(answer, 3)) as { type: string; object: FakeObject }[];
+    expect(events.map(({ type, object }) => [type, object.metadata["labels"]])).toEqual([
+      ["ADDED", { x: "y" }],
+      ["MODIFIED", { x: "y", z: "1" }],
+      ["DELETED", { x: "y", z: "1" }],
+    ]);
+    expect(events.at(-1)?.object.metadata["resourceVersion"]).toBe(last.metadata["resourceVersion"]);
+  });
+
   test("a watch with the changes as they come", async () => {
     const listed = find("list endpoint slices of a service").response.body as { items: FakeObject[] };
     for (const item of listed.items) api.put("/apis/discovery.k8s.io/v1/endpointslices", item);

@@ -29,6 +29,12 @@ interface WatchEvent {
   readonly previous: FakeObject | undefined;
 }
 
+interface Page {
+  readonly version: number;
+  readonly all: readonly FakeObject[];
+  readonly start: number;
+}
+
 interface Watch {
   readonly target: Target;
   readonly isPartial: boolean;
@@ -142,6 +148,8 @@ export class FakeKubernetes {
   readonly #objects = new Map<string, Map<string, FakeObject>>();
   readonly #events = new Map<string, WatchEvent[]>();
   readonly #watches = new Set<Watch>();
+  /** The rest of lists by their tokens: all pages of a list are of one moment. */
+  readonly #pages = new Map<string, Page>();
   #version = 100;
   #oldestVersion = 0;
 
@@ -293,11 +301,19 @@ export class FakeKubernetes {
   }
 
   #toList(target: Target, query: URLSearchParams, isPartial: boolean): unknown {
-    const all = this.#selected(target, query.get("labelSelector") ?? "");
-    const start = Number(query.get("continue") ?? 0);
+    const token = query.get("continue");
+    const { version, all, start } = this.#pages.get(token ?? "") ?? {
+      version: this.#version,
+      all: this.#selected(target, query.get("labelSelector") ?? ""),
+      start: 0,
+    };
     const limit = Number(query.get("limit") ?? 0) || all.length;
-    const more = start + limit < all.length ? { continue: String(start + limit) } : {};
-    const metadata = { resourceVersion: String(this.#version), ...more };
+    const next = start + limit < all.length ? randomUUID() : undefined;
+    if (next !== undefined) this.#pages.set(next, { version, all, start: start + limit });
+    const metadata = {
+      resourceVersion: String(version),
+      ...(next === undefined ? {} : { continue: next }),
+    };
     if (isPartial) {
       const items = all.slice(start, start + limit).map(toPartial);
       return { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata, items };

@@ -211,6 +211,11 @@ export class ScalerHarness {
     this.decisions.markListed();
   }
 
+  /** Where decisions are read. */
+  get scaleEndpoint(): string {
+    return this.#scaleEndpoint;
+  }
+
   async startScaler(environment: Record<string, string> = {}): Promise<Scaler> {
     const settings = readScalerSettings({
       environment: {

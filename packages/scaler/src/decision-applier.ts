@@ -34,6 +34,8 @@ export class DecisionApplier {
   readonly #decisions = new Map<ObjectKey, Decision>();
   readonly #own = new Map<ObjectKey, OwnWrite>();
   readonly #backoffs = new Map<ObjectKey, Backoff>();
+  /** Versions of Deployments whose annotations we wrote; what the watch shows of before is not news. */
+  readonly #told = new Map<ObjectKey, string>();
   readonly #worker: KeyedWorker;
   readonly #annotator: KeyedWorker;
 
@@ -94,6 +96,7 @@ export class DecisionApplier {
     this.#decisions.delete(key);
     this.#own.delete(key);
     this.#backoffs.delete(key);
+    this.#told.delete(key);
   }
 
   async close(): Promise<void> {
@@ -137,6 +140,8 @@ export class DecisionApplier {
       const record = book.deployments.get(key);
       const decision = this.#decisions.get(key);
       if (record === undefined || decision === undefined || !isWriter()) return;
+      const told = this.#told.get(key);
+      if (told !== undefined && !hasReached(record.resourceVersion, told)) return;
       const mode = modeOf(record);
       const { applied, writtenReplicas } = record;
       const own = this.#own.get(key);
@@ -151,10 +156,11 @@ export class DecisionApplier {
         scaledAt,
         replicas: own?.replicas ?? writtenReplicas,
       };
-      await writeAnnotations(client, record, {
+      const annotations = {
         [names.applied]: JSON.stringify(stored),
         [names.status]: toStatusText(decision, mode),
-      });
+      };
+      this.#told.set(key, await writeAnnotations(client, record, annotations));
     });
   }
 
@@ -185,28 +191,22 @@ export class DecisionApplier {
     const longestMs = isTransient(error) ? transientRetryMs : Number.POSITIVE_INFINITY;
     clock.setTimer(() => this.consider(name), Math.min(backoff.nextMs(), longestMs));
   }
-
-  /** The watch showed the Deployment as we wrote it, or newer. */
-  observe(record: DeploymentRecord): void {
-    const key = toKey(record);
-    const own = this.#own.get(key);
-    if (own === undefined || !hasReached(record.resourceVersion, own.resourceVersion)) return;
-    this.consider(key);
-  }
 }
 
 function isLeft(record: DeploymentRecord): boolean {
   return record.isMarked && !record.isManaged && record.revision === undefined;
 }
 
+/** Returns the version that has them. */
 async function writeAnnotations(
   client: ApiClient,
   { namespace, name }: DeploymentRecord,
   annotations: Readonly<Record<string, string | null>>,
-): Promise<void> {
+): Promise<string> {
   const body = { metadata: { annotations } };
   const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`;
-  await client.call("PATCH", path, { contentType: mergePatch, body });
+  const written = jsonOf(await client.call("PATCH", path, { contentType: mergePatch, body }));
+  return textOf(jsonOf(written["metadata"])["resourceVersion"]);
 }
 
 function toOverrideEvent(record: DeploymentRecord, decision: Decision): EventText {
