@@ -42,8 +42,25 @@ test("a service is applied, shown, called, read and deleted", async () => {
     /^later +later\.default\.example\.com +http:\/\/later\.default\.localhost:\d+ +later-00001 +0\/0$/m,
   );
 
-  const load = await sluice("load", "later", "--clients", "1", "--duration", "1s", "--rate", "5", "--json");
-  expect(JSON.parse(load.stdout)).toHaveProperty("statuses.503");
+  // The first of it may be held for as long as the app takes to crash.
+  await waitUntil(
+    "a load to be told why",
+    async () => {
+      const load = await sluice(
+        "load",
+        "later",
+        "--clients",
+        "1",
+        "--duration",
+        "1s",
+        "--rate",
+        "5",
+        "--json",
+      );
+      return "503" in (JSON.parse(load.stdout) as { statuses: Record<string, number> }).statuses;
+    },
+    30_000,
+  );
   expect((await sluice("get", "pods")).stdout).toMatch(
     /^later-00001-\w+ +0\/2 +failing .*CrashLoopBackOff: the app exited with code 3; its last output: no such table$/m,
   );
