@@ -33,6 +33,20 @@ describe("Gate", () => {
     expect(gate.inFlight).toBe(5);
   });
 
+  test("is not shut by a visitor that throws", () => {
+    const gate = new Gate({ concurrency: 1, queueDepth: 1 });
+    const bad = new GatePass({
+      onAdmitted: () => {
+        throw new Error("no");
+      },
+    });
+    expect(() => gate.enter(bad)).toThrow("no");
+    gate.leave(bad);
+    const { passes, admitted } = createVisitors(1);
+    gate.enter(at(passes, 0));
+    expect(admitted).toEqual([0]);
+  });
+
   test("admits at once, before enter returns, while a slot is free", () => {
     const gate = new Gate({ concurrency: 1, queueDepth: 0 });
     const { passes, admitted } = createVisitors(1);

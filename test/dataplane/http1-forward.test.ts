@@ -49,6 +49,18 @@ describe("connections to the app", () => {
     expect([app.heads.length, app.sockets.length]).toEqual([3, 2]);
   });
 
+  test("an app that closes each without saying so costs no request its answer", async () => {
+    const app = await startConnections((socket) => socket.end(ok));
+    const { ports } = await startTestSidecar(app.port);
+    const run = async (): Promise<number[]> => {
+      const statuses: number[] = [];
+      for (let count = 0; count < 20; count++) statuses.push((await ask(ports.main)).status);
+      return statuses;
+    };
+    const statuses = await Promise.all(Array.from({ length: 20 }, run));
+    expect(statuses.flat().filter((status) => status !== 200)).toEqual([]);
+  });
+
   test("what must not be done twice is not sent twice", async () => {
     const app = await startConnections((socket, connection) => {
       if (connection === 0 && app.heads.length > 1) socket.destroy();

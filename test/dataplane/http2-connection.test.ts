@@ -366,4 +366,15 @@ describe("a server that we are a client of", () => {
     expect(recorder.events).toEqual([expect.stringMatching(/^reset 1 ./)]);
     expect(connection.isClosed).toBe(false);
   });
+
+  test("a body behind an answer that has none is no body", async () => {
+    const { socket, connection } = await connect();
+    const recorder = new Recorder();
+    connection.request(get, true, recorder);
+    socket.push(frame(type.headers, flag.endHeaders, 1, fields([[":status", "204"]])));
+    socket.push(frame(type.data, flag.endStream, 1, "x"));
+    await turn();
+    expect(recorder.events).toEqual(["head", "reset 1 more body than content-length says"]);
+    expect(connection.isClosed).toBe(false);
+  });
 });

@@ -53,6 +53,16 @@ describe("a response in any number of pieces", () => {
       ["information 103 Link|</a>", "head 304  ", "body ", "complete  true"],
     ],
     [
+      "with an interim answer that tells a length, which is none of its own",
+      "HTTP/1.1 103 x\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 \r\n\r\n",
+      ["information 103 ", "head 204  ", "body ", "complete  true"],
+    ],
+    [
+      "of HTTP/1.0 in chunks, whose connection is not kept",
+      "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      ["head 200 OK ", "body ", "complete  false"],
+    ],
+    [
       "in chunks, with extensions and trailers",
       `${chunked}3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n`,
       ["head 200 OK ", "body abc0123456789", "complete X-Sum|1|X-More|2 true"],

@@ -101,12 +101,16 @@ export class Gate {
   #serve(): void {
     if (this.#isServing) return;
     this.#isServing = true;
-    while (this.#line.length > 0) {
-      const slot = this.#free.pop() ?? this.#open();
-      if (slot === undefined) break;
-      this.#admit(slot);
+    try {
+      while (this.#line.length > 0) {
+        const slot = this.#free.pop() ?? this.#open();
+        if (slot === undefined) break;
+        this.#admit(slot);
+      }
+    } finally {
+      // A visitor that throws must not shut the gate for all others.
+      this.#isServing = false;
     }
-    this.#isServing = false;
   }
 
   #admit(slot: Slot): void {

@@ -181,10 +181,10 @@ export class Http1Forward implements Forwarding, PendingHead, ConnectionUser, Co
     if (this.#isDone) return;
     const connection = this.#release();
     const { method, hasBody } = this.#request;
-    const isStale = connection?.isReused === true && !hasBegun && !this.#isRetried;
+    const isStale = connection?.mayBeStale === true && !hasBegun && !this.#isRetried;
     if (isStale && this.#answerer === "app" && !hasBody && isIdempotent(method)) {
       this.#isRetried = true;
-      this.#pool.takeFresh(this);
+      this.#pool.takeNew(this);
       return;
     }
     this.#finish(toForwardFailure(error, true));

@@ -56,6 +56,8 @@ export function readResponseHead(text: string): ResponseHead {
   }
   if (connection !== undefined) applyConnection(connection, head);
   if (head.isChunked && head.contentLength !== -1) throw invalid("a body with two framings");
+  // Where its body ends may be another's guess (RFC 9112 §6.1).
+  if (head.isChunked && text.startsWith("HTTP/1.0")) head.keepsAlive = false;
   return head;
 }
 
@@ -154,7 +156,7 @@ function applyLength(name: string, value: string, head: ResponseHead): void {
   if (head.contentLength !== -1) throw invalid("two lengths");
   head.contentLength = length;
   // An answer that has no body has no length to tell (RFC 9110 §8.6).
-  if (head.status !== 204) head.headers.push(name, value);
+  if (head.status >= 200 && head.status !== 204) head.headers.push(name, value);
 }
 
 function isDigits(value: string): boolean {

@@ -35,8 +35,8 @@ const maxBufferBytes = 64 * 1024;
  * has left for the client: so an answer of any size takes no more memory than that, and none of it is copied here.
  */
 export class UpstreamConnection implements ResponseConsumer {
-  /** It has carried a request before, so the app may be closing it just as the next one is sent. */
-  isReused = false;
+  /** It has carried a request before or was kept unused, so the app may be closing it just as the next one is sent. */
+  mayBeStale = false;
   /** When an idle connection is given up, by the pool's clock. */
   idleUntilMs = 0;
   /** What the app said about how long it keeps idle connections, in seconds; -1 when nothing. */
@@ -151,7 +151,7 @@ export class UpstreamConnection implements ResponseConsumer {
   onComplete(trailers: string[] | undefined, mayReuse: boolean): void {
     const user = this.#user;
     this.#user = undefined;
-    this.isReused = true;
+    this.mayBeStale = true;
     // The end of the answer still waits for its client: he gets the buffer, and the next answer another.
     if (this.#isLent) this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
     this.resume();

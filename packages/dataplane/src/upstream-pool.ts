@@ -37,6 +37,8 @@ export class UpstreamPool implements ConnectionOwner, TargetPool {
   /** The one that was used last at the end. */
   readonly #idle: UpstreamConnection[] = [];
   readonly #waiting: ConnectionWaiter[] = [];
+  /** Those who take nothing but a new one. */
+  readonly #waitingForNew: ConnectionWaiter[] = [];
   #connecting = 0;
   #cancelSweep: CancelTimer | undefined;
   #isClosing = false;
@@ -61,16 +63,21 @@ export class UpstreamPool implements ConnectionOwner, TargetPool {
     this.#connectForWaiting();
   }
 
-  /** Like `take`, but never one that may have gone stale: before everybody else, the next that is known to work. */
-  takeFresh(waiter: ConnectionWaiter): void {
-    this.#waiting.unshift(waiter);
+  /**
+   * Like `take`, but a new one, before everybody else: one that has just given an answer may be closed as well, by an app that closes
+   * each without saying so.
+   */
+  takeNew(waiter: ConnectionWaiter): void {
+    this.#waitingForNew.push(waiter);
     this.#connectForWaiting();
   }
 
   /** The waiter hears nothing any more. */
   leave(waiter: ConnectionWaiter): void {
-    const index = this.#waiting.indexOf(waiter);
-    if (index !== -1) this.#waiting.splice(index, 1);
+    for (const line of [this.#waiting, this.#waitingForNew]) {
+      const index = line.indexOf(waiter);
+      if (index !== -1) line.splice(index, 1);
+    }
   }
 
   retire(): void {
@@ -86,7 +93,9 @@ export class UpstreamPool implements ConnectionOwner, TargetPool {
 
   onConnected(connection: UpstreamConnection): void {
     this.#connecting--;
-    this.onReusable(connection);
+    const waiter = this.#waitingForNew.shift();
+    if (waiter === undefined) this.onReusable(connection);
+    else waiter.onConnection(connection);
   }
 
   onReusable(connection: UpstreamConnection): void {
@@ -100,6 +109,7 @@ export class UpstreamPool implements ConnectionOwner, TargetPool {
       return;
     }
     if (this.#idle.length >= this.#options.maxIdlePerTarget) this.#idle.shift()?.destroy();
+    connection.mayBeStale = true;
     connection.idleUntilMs = this.#clock.monotonic() + this.#toIdleMs(connection);
     this.#idle.push(connection);
     this.#cancelSweep ??= this.#clock.setTimer(this.#sweep, this.#options.idleTimeoutMs);
@@ -110,7 +120,7 @@ export class UpstreamPool implements ConnectionOwner, TargetPool {
     this.#all.delete(connection);
     if (!connection.isConnected) {
       this.#connecting--;
-      this.#waiting.shift()?.onConnectFailed(error);
+      (this.#waitingForNew.shift() ?? this.#waiting.shift())?.onConnectFailed(error);
     } else {
       const index = this.#idle.indexOf(connection);
       if (index !== -1) this.#idle.splice(index, 1);
@@ -118,7 +128,7 @@ export class UpstreamPool implements ConnectionOwner, TargetPool {
   }
 
   #connectForWaiting(): void {
-    if (this.#connecting >= this.#waiting.length) return;
+    if (this.#connecting >= this.#waiting.length + this.#waitingForNew.length) return;
     this.#connecting++;
     const { connectTimeoutMs, maxHeadBytes } = this.#options;
     this.#all.add(new UpstreamConnection(this.#target, connectTimeoutMs, maxHeadBytes, this));

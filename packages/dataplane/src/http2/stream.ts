@@ -198,7 +198,7 @@ export class Http2Stream {
     this.#hasHead = true;
     this.isRemoteEnded = isEnd;
     const isBodiless = this.hasNoBody || section.status === "204" || section.status === "304";
-    this.#bodyLeft = isBodiless ? -1 : section.contentLength;
+    this.#bodyLeft = isBodiless ? 0 : section.contentLength;
     return isEnd && this.#bodyLeft > 0 ? "a content-length and no body" : undefined;
   }
 
