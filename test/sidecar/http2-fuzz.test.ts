@@ -42,16 +42,24 @@ const ownHeaders: ReadonlySet<string> = new Set([
   "te",
   "expect",
   "trailer",
+  "proxy-authenticate",
+  "proxy-authorization",
 ]);
 
-/** A whole request as somebody read it; trailers lose what has no place there. */
+/** For these the end of a message is too late; trailers lose them. */
+const notInTrailers: ReadonlySet<string> = new Set([
+  ...ownHeaders,
+  "content-length",
+  "user-agent",
+  "referer",
+]);
+
+/** A whole request as somebody read it. */
 function describeRequest(headers: IncomingHttpHeaders, body: string, trailers: IncomingHttpHeaders): string {
   const said = Object.entries(headers)
     .filter(([name]) => !ownHeaders.has(name))
     .toSorted(([one], [other]) => (one < other ? -1 : 1));
-  const saidLast = Object.entries(trailers).filter(
-    ([name]) => !ownHeaders.has(name) && name !== "content-length",
-  );
+  const saidLast = Object.entries(trailers).filter(([name]) => !notInTrailers.has(name));
   return JSON.stringify({ said, body, trailers: saidLast });
 }
 
