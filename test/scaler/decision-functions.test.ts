@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { decideCosts } from "../../packages/scaler/src/deletion-cost.ts";
 import { decideSwitch, type SwitchState } from "../../packages/scaler/src/endpoint-switch.ts";
-import { toSlice, type WantedSlice } from "../../packages/scaler/src/endpoint-slice.ts";
+import { toSlice, type SliceEndpoint, type WantedSlice } from "../../packages/scaler/src/endpoint-slice.ts";
 import { pickActivators } from "../../packages/scaler/src/wanted-slice.ts";
 import { isAllowedHost, parseAllowList } from "../../packages/scaler/src/host-claims.ts";
 import { KeyedWorker } from "../../packages/scaler/src/keyed-worker.ts";
@@ -78,8 +78,14 @@ const service: ServiceRecord = {
   labels: {},
   annotations: {},
 };
-const pods = toSlice(service, "pods", [{ address: "10.0.0.1", pod: "p" }], 8012);
-const activators = toSlice(service, "activators", [{ address: "10.0.1.1", pod: "a" }], 8002);
+const at = (address: string, name: string): SliceEndpoint => ({
+  address,
+  namespace: "default",
+  name,
+  nodeName: "node-1",
+});
+const pods = toSlice(service, "pods", [at("10.0.0.1", "p")], 8012);
+const activators = toSlice(service, "activators", [at("10.0.1.1", "a")], 8002);
 
 describe("the switch of a Service's endpoints", () => {
   function existing(...slices: readonly WantedSlice[]): ReadonlyMap<WantedSlice["role"], WantedSlice> {
@@ -101,15 +107,7 @@ describe("the switch of a Service's endpoints", () => {
   });
 
   test("starts its wait anew when the new ones change meanwhile, and turns back without having removed anything", () => {
-    const more = toSlice(
-      service,
-      "pods",
-      [
-        { address: "10.0.0.1", pod: "p" },
-        { address: "10.0.0.2", pod: "q" },
-      ],
-      8012,
-    );
+    const more = toSlice(service, "pods", [at("10.0.0.1", "p"), at("10.0.0.2", "q")], 8012);
     const state: SwitchState = { seenSinceMs: 0 };
     const changed = decideSwitch(
       { wanted: more, existing: existing(activators, pods), nowMs: 5000, settleMs: 3000 },
@@ -124,21 +122,25 @@ describe("the switch of a Service's endpoints", () => {
   });
 
   test("tells slices apart by where requests go, not by order", () => {
-    const two = [
-      { address: "10.0.0.1", pod: "p" },
-      { address: "10.0.0.2", pod: "q" },
-    ];
+    const two = [at("10.0.0.1", "p"), at("10.0.0.2", "q")];
     expect(toSlice(service, "pods", two, 8012).content).toBe(
       toSlice(service, "pods", two.toReversed(), 8012).content,
     );
     expect(toSlice(service, "pods", two, 8012).content).not.toBe(toSlice(service, "pods", two, 8013).content);
   });
 
+  test("says where each endpoint runs, and what the Service's ports speak", () => {
+    const spoken = { ...service, ports: [{ name: "http", port: 80, appProtocol: "kubernetes.io/h2c" }] };
+    expect(toSlice(spoken, "pods", [at("10.0.0.1", "p")], 8013).json).toMatchObject({
+      endpoints: [{ nodeName: "node-1", targetRef: { kind: "Pod", namespace: "default", name: "p" } }],
+      ports: [{ name: "http", port: 8013, appProtocol: "kubernetes.io/h2c" }],
+    });
+    const unplaced = { ...at("10.0.0.1", "p"), nodeName: "" };
+    expect(toSlice(service, "pods", [unplaced], 8012).content).not.toBe(pods.content);
+  });
+
   test("takes addresses of one family, as the API wants it", () => {
-    const mixed = [
-      { address: "fd00::1", pod: "p" },
-      { address: "10.0.0.2", pod: "q" },
-    ];
+    const mixed = [at("fd00::1", "p"), at("10.0.0.2", "q")];
     expect(toSlice(service, "pods", mixed, 8012).json).toMatchObject({
       addressType: "IPv6",
       endpoints: [{ addresses: ["fd00::1"] }],
@@ -149,7 +151,9 @@ describe("the switch of a Service's endpoints", () => {
 describe("activators of a revision", () => {
   const members = ["a", "b", "c", "d"].map((name) => ({
     kind: "activator" as const,
+    namespace: "sluice-system",
     name,
+    nodeName: "node-1",
     address: `10.0.1.${name.charCodeAt(0)}`,
     ports: { internal: 8002 },
     ready: name !== "d",
@@ -174,6 +178,7 @@ describe("small decisions", () => {
     name,
     ownerUid: "s",
     address: "10.0.0.1",
+    nodeName: "",
     ports: { main: 8012, stats: 9090, metrics: 9091, admin: 8022 },
     ready: true,
     terminating: false,

@@ -396,7 +396,7 @@ describe("certificates", () => {
     expect(second.serialNumber).not.toBe(first.serialNumber);
   });
 
-  test("are looked at each hour, and renewed while the process runs", async () => {
+  test("are looked at each minute, and renewed while the process runs", async () => {
     const harness = new ScalerHarness();
     await harness.start();
     const { api } = harness;
@@ -417,11 +417,15 @@ describe("certificates", () => {
     await keeper.start();
     expect(seen).toHaveLength(1);
     clock.jump(61 * dayMs);
-    clock.advance(3_600_000);
+    clock.advance(60_000);
     await waitUntil("a new certificate", () => seen.length === 2);
     expect(api.count("PUT", "/secrets/")).toBe(2);
     // The authority is the same, so the API server need not be told.
     expect(api.count("PATCH", "mutatingwebhookconfigurations")).toBe(1);
+    // Somebody put the configuration as it is in the manifest.
+    api.put(paths.webhooks, { metadata: { name: "sluice-webhook" }, webhooks: [{ clientConfig: {} }] });
+    clock.advance(60_000);
+    await waitUntil("the authority again", () => api.count("PATCH", "mutatingwebhookconfigurations") === 2);
     keeper.close();
     await harness.stop();
   });

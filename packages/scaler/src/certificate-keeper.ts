@@ -17,7 +17,8 @@ export interface CertificateKeeperOptions {
   onCertificate(pair: KeyPair): void;
 }
 
-const checkMs = 3_600_000;
+/** As long no pod can be made that asks for the sidecar when somebody replaced the configuration, and its authority with it. */
+const checkMs = 60_000;
 const retryMs = 5000;
 
 function decode(data: Json, name: string): string {

@@ -8,10 +8,12 @@ export const sliceManager = "scaler.sluice.dev";
 /** Who is behind a Service, by one of its two kinds of slice. */
 export type SliceRole = "activators" | "pods";
 
+/** A pod behind a Service. Its node decides who reaches it where a Service's traffic stays on its node. */
 export interface SliceEndpoint {
   readonly address: string;
-  /** The pod, for people. */
-  readonly pod: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly nodeName: string;
 }
 
 /** What is kept of one of our EndpointSlices. */
@@ -35,8 +37,12 @@ const maxEndpoints = 1000;
 
 /** Equal for two slices that send requests to the same places. */
 function toContent(ports: readonly Json[], endpoints: readonly Json[]): string {
-  const places = endpoints.map((endpoint) => JSON.stringify(endpoint["addresses"])).toSorted();
-  const numbers = ports.map((port) => `${textOf(port["name"])}=${String(port["port"])}`).toSorted();
+  const places = endpoints
+    .map(({ addresses, nodeName }) => JSON.stringify(addresses) + textOf(nodeName))
+    .toSorted();
+  const numbers = ports
+    .map((port) => `${textOf(port["name"])}=${String(port["port"])}${textOf(port["appProtocol"])}`)
+    .toSorted();
   return `${numbers.join(",")} ${places.join(",")}`;
 }
 
@@ -88,11 +94,17 @@ export function toSlice(
 ): WantedSlice {
   const isV6 = isIPv6(endpoints[0]?.address ?? "");
   const usable = endpoints.filter(({ address }) => isIPv6(address) === isV6).slice(0, maxEndpoints);
-  const ports = service.ports.map(({ name }) => ({ name, port, protocol: "TCP" }));
-  const members = usable.map(({ address, pod }) => ({
+  const ports = service.ports.map(({ name, appProtocol }) => ({
+    name,
+    port,
+    protocol: "TCP",
+    ...(appProtocol === undefined ? {} : { appProtocol }),
+  }));
+  const members = usable.map(({ address, namespace, name, nodeName }) => ({
     addresses: [address],
     conditions: { ready: true, serving: true, terminating: false },
-    targetRef: { kind: "Pod", name: pod },
+    targetRef: { kind: "Pod", namespace, name },
+    ...(nodeName === "" ? {} : { nodeName }),
   }));
   const name = toSliceName(service.name, role);
   return {

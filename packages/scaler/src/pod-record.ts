@@ -15,6 +15,8 @@ export interface PodRecord {
   readonly ownerUid: string;
   /** Empty until it has one that may be used. */
   readonly address: string;
+  /** Where it runs; empty before it was scheduled. */
+  readonly nodeName: string;
   readonly ports: Pod["ports"];
   readonly ready: boolean;
   readonly terminating: boolean;
@@ -26,8 +28,10 @@ export interface PodRecord {
 /** An activator or aggregator. */
 export interface MemberRecord {
   readonly kind: "activator" | "aggregator";
+  readonly namespace: string;
   readonly name: string;
   readonly address: string;
+  readonly nodeName: string;
   readonly ports: Readonly<Record<string, number>>;
   readonly ready: boolean;
 }
@@ -96,6 +100,7 @@ function toAppRecord(object: ApiObject): PodRecord | undefined {
     name: object.metadata.name,
     ownerUid: owner.uid,
     address: toAddress(object),
+    nodeName: textOf(object.spec["nodeName"]),
     ports: { main, stats, metrics, admin },
     ready: isReady(object),
     terminating: object.metadata.deletionTimestamp !== undefined,
@@ -108,8 +113,10 @@ function toAppRecord(object: ApiObject): PodRecord | undefined {
 function toMemberRecord(object: ApiObject, kind: MemberRecord["kind"]): MemberRecord {
   return {
     kind,
+    namespace: object.metadata.namespace,
     name: object.metadata.name,
     address: toAddress(object),
+    nodeName: textOf(object.spec["nodeName"]),
     ports: toNamedPorts(listOf(object.spec["containers"])),
     ready: isReady(object) && object.metadata.deletionTimestamp === undefined,
   };

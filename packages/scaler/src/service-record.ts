@@ -1,10 +1,12 @@
 import type { Service } from "@sluice/core";
 import { findKubernetesHosts, names, toServiceAnnotations } from "@sluice/manifest";
-import { isJson, listOf, textOf, type ApiObject } from "./api-object.ts";
+import { isJson, listOf, textOf, type ApiObject, type Json } from "./api-object.ts";
 
 export interface ServicePort {
   readonly name: string;
   readonly port: number;
+  /** What is spoken there, for gateways that read it from endpoints. */
+  readonly appProtocol?: string;
 }
 
 /** What is kept of a Kubernetes Service that stands for a service, or for one of its tags. */
@@ -52,6 +54,14 @@ export function parseTrafficAnnotation(text: string | undefined): TrafficEntry[]
   }
 }
 
+function toPort({ name, port, appProtocol }: Json): ServicePort {
+  return {
+    name: textOf(name),
+    port: Number(port),
+    ...(typeof appProtocol === "string" ? { appProtocol } : {}),
+  };
+}
+
 /** What to keep of a Service; the watch's selector has left out those without the label. */
 export function toServiceRecord(object: ApiObject): ServiceRecord | undefined {
   const { metadata, spec } = object;
@@ -67,7 +77,7 @@ export function toServiceRecord(object: ApiObject): ServiceRecord | undefined {
     createdAt: metadata.creationTimestamp,
     service,
     ...(tag === undefined ? {} : { tag }),
-    ports: listOf(spec["ports"]).map((port) => ({ name: textOf(port["name"]), port: Number(port["port"]) })),
+    ports: listOf(spec["ports"]).map(toPort),
     hasSelector: isJson(spec["selector"]) && Object.keys(spec["selector"]).length > 0,
     ipFamilies: Array.isArray(families) ? families.map(String) : ["IPv4"],
     ...(traffic === undefined ? {} : { traffic }),

@@ -1,7 +1,7 @@
 import { findOwner, toKey, type Decision, type ObjectKey, type Service } from "@sluice/core";
 import type { ClusterBook } from "./cluster-book.ts";
 import type { DeploymentRecord } from "./deployment-record.ts";
-import { toSlice, type SliceEndpoint, type WantedSlice } from "./endpoint-slice.ts";
+import { toSlice, type WantedSlice } from "./endpoint-slice.ts";
 import type { MemberRecord } from "./pod-record.ts";
 import type { ServiceRecord } from "./service-record.ts";
 
@@ -46,15 +46,11 @@ export function findWantedSlice(service: ServiceRecord, view: WantedView): Wante
   );
   const [pod] = pods;
   if (pod !== undefined && decision?.mode === "serve") {
-    return toSlice(service, "pods", pods.map(toEndpoint), pod.ports.main);
+    return toSlice(service, "pods", pods, pod.ports.main);
   }
   const count = decision?.numActivators ?? Number.POSITIVE_INFINITY;
   const activators = pickActivators(view.book.members("activator"), toKey(service), Math.max(1, count));
   const port = activators[0]?.ports["internal"];
   // Without any activator what is there stays: an old address may still answer, none never does.
-  return port === undefined ? undefined : toSlice(service, "activators", activators.map(toEndpoint), port);
-}
-
-function toEndpoint(member: { readonly address: string; readonly name: string }): SliceEndpoint {
-  return { address: member.address, pod: member.name };
+  return port === undefined ? undefined : toSlice(service, "activators", activators, port);
 }
