@@ -7,7 +7,6 @@ test("whatever is put in and taken out: the bytes are those that came, in their 
   const step = fc.oneof(
     { arbitrary: fc.record({ length: length.map((nat) => nat + 1) }), weight: 8 },
     { arbitrary: fc.constant("shift" as const), weight: 2 },
-    { arbitrary: fc.constant("clear" as const), weight: 1 },
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -17,10 +16,7 @@ test("whatever is put in and taken out: the bytes are those that came, in their 
       const expected: number[] = [];
       for (const each of steps) {
         if (each === "shift") taken.push(...[list.shift()].filter((piece) => piece !== undefined));
-        else if (each === "clear") {
-          expected.length -= list.bytes;
-          list.clear();
-        } else {
+        else {
           const piece = Uint8Array.from({ length: each.length }, () => put++ % 251);
           expected.push(...piece);
           list.push(piece);

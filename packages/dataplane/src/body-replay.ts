@@ -1,4 +1,4 @@
-import { PieceList } from "./piece-list.ts";
+import { noPieces, PieceList } from "./piece-list.ts";
 
 /**
  * The beginning of a request's body, kept while all of it fits, so that a request that provably did nothing at its first
@@ -6,7 +6,7 @@ import { PieceList } from "./piece-list.ts";
  */
 export class BodyReplay {
   readonly #maxBytes: number;
-  readonly #kept = new PieceList();
+  #kept = noPieces;
   #isWhole = true;
 
   constructor(maxBytes: number) {
@@ -28,13 +28,17 @@ export class BodyReplay {
   }
 
   add(chunk: Uint8Array): void {
-    if (this.fits(chunk)) this.#kept.push(chunk);
-    else this.drop();
+    if (!this.fits(chunk)) {
+      this.drop();
+      return;
+    }
+    if (this.#kept === noPieces) this.#kept = new PieceList();
+    this.#kept.push(chunk);
   }
 
   /** From here on the body cannot be sent again. */
   drop(): void {
     this.#isWhole = false;
-    this.#kept.clear();
+    this.#kept = noPieces;
   }
 }

@@ -2,7 +2,7 @@ import { BodyReplay } from "./body-replay.ts";
 import type { BodyKeeper, BodySink, ClientListener, ClientSide } from "./client-side.ts";
 import { errorCode } from "./http2/error-code.ts";
 import type { Http2Stream, StreamHandler } from "./http2/stream.ts";
-import { PieceList } from "./piece-list.ts";
+import { noPieces, PieceList } from "./piece-list.ts";
 
 /** A client that came over HTTP/2: one stream of its connection. */
 export class Http2Client implements ClientSide, StreamHandler {
@@ -19,7 +19,7 @@ export class Http2Client implements ClientSide, StreamHandler {
   #sink: BodySink | undefined;
   #keeper: BodyKeeper | undefined;
   /** What came and could not be handed over: there is no sink, or it has no room. */
-  readonly #waiting = new PieceList();
+  #waiting = noPieces;
   /** Bytes that were handed over and that the sink could not pass on at once. */
   #heldBytes = 0;
   #isHeldBack = false;
@@ -163,7 +163,7 @@ export class Http2Client implements ClientSide, StreamHandler {
   }
 
   onReset(): void {
-    this.#waiting.clear();
+    this.#waiting = noPieces;
     this.#listener?.onClientClosed(false);
   }
 
@@ -208,6 +208,7 @@ export class Http2Client implements ClientSide, StreamHandler {
       this.stream.consume(chunk.length);
       return;
     }
+    if (this.#waiting === noPieces) this.#waiting = new PieceList();
     this.#waiting.push(chunk);
     this.#keeper?.onBodyKept(chunk.length);
   }
@@ -215,7 +216,7 @@ export class Http2Client implements ClientSide, StreamHandler {
   /** Nobody will want it. */
   #dropWaiting(): void {
     this.stream.consume(this.#waiting.bytes);
-    this.#waiting.clear();
+    this.#waiting = noPieces;
   }
 }
 

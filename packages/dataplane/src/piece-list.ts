@@ -39,12 +39,6 @@ export class PieceList {
     return first;
   }
 
-  clear(): void {
-    this.#pieces.length = 0;
-    this.#page = noPage;
-    this.#bytes = 0;
-  }
-
   #join(last: Uint8Array, piece: Uint8Array): Uint8Array {
     const isInPage = last.buffer === this.#page.buffer && this.#pageEnd + piece.length <= this.#page.length;
     if (!isInPage) {
@@ -58,3 +52,6 @@ export class PieceList {
     return this.#page.subarray(start, this.#pageEnd);
   }
 }
+
+/** Holds nothing and is not put into: most bodies never wait, and need no list of their own. */
+export const noPieces: PieceList = new PieceList();

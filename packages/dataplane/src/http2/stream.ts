@@ -1,4 +1,4 @@
-import { PieceList } from "../piece-list.ts";
+import { noPieces, PieceList } from "../piece-list.ts";
 import type { FieldSection } from "./field-section.ts";
 import { maxUint31 } from "./frame.ts";
 import { ReceiveWindow } from "./receive-window.ts";
@@ -46,7 +46,7 @@ export class Http2Stream {
   #trailers: readonly string[] | undefined;
   /** What ends the stream in place of END_STREAM; -1 for that. */
   #resetCode = -1;
-  readonly #queue = new PieceList();
+  #queue = noPieces;
   #queuedBytes = 0;
   /** Of the first in the queue, so much is sent. */
   #sentOfFirst = 0;
@@ -232,7 +232,7 @@ export class Http2Stream {
   /** Only for the connection: the stream is no more. Returns the bytes that are to be given back to the connection. */
   close(): number {
     this.isClosed = true;
-    this.#queue.clear();
+    this.#queue = noPieces;
     this.#queuedBytes = 0;
     return this.#owedBytes;
   }
@@ -258,6 +258,7 @@ export class Http2Stream {
   }
 
   #enqueue(chunk: Uint8Array): void {
+    if (this.#queue === noPieces) this.#queue = new PieceList();
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length;
     this.connection.sendQueue.add(this);
