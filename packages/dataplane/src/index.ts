@@ -33,3 +33,4 @@ export type { ConnectionUser, UpstreamConnection } from "./upstream-connection.t
 export { UpstreamPool, type ConnectionWaiter, type UpstreamPoolOptions } from "./upstream-pool.ts";
 export { TargetPools } from "./target-pools.ts";
 export { toAuthority, type Target } from "./target.ts";
+export { closeForClient, FrameTracker } from "./websocket-close.ts";

@@ -35,9 +35,11 @@ export class NodeHttp2Client implements ClientSide {
     return this.stream.headersSent;
   }
 
-  /** Frames end a body, so more can be said until the end was. */
+  /** Frames end a body, so more can be said until the end was, unless its length was. */
   get isOpenEnded(): boolean {
-    return this.stream.headersSent && !this.#isEnded;
+    return (
+      this.stream.headersSent && !this.#isEnded && this.stream.sentHeaders["content-length"] === undefined
+    );
   }
 
   get isFlushed(): boolean {

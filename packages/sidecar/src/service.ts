@@ -12,7 +12,7 @@ import { Pipeline } from "./pipeline.ts";
 import { attemptProbe } from "./probe-attempt.ts";
 import { Readiness } from "./readiness.ts";
 import type { SidecarSettings } from "./settings.ts";
-import { createStopStages } from "./shutdown.ts";
+import { createStopStages, createTermination } from "./shutdown.ts";
 import { createSidecarLogger } from "./sidecar-logger.ts";
 import { StatReporter } from "./stat-reporter.ts";
 import { createTelemetry } from "./telemetry.ts";
@@ -28,7 +28,7 @@ export interface Sidecar extends Running {
 export async function startSidecar(settings: SidecarSettings, clock: Clock = systemClock): Promise<Sidecar> {
   const log = createSidecarLogger(settings);
   const drainer = new Drainer(clock, settings.quietPeriod);
-  const termination = createTermination(settings, clock, drainer);
+  const termination = createTermination(settings.drainResetDelay, clock, drainer);
   const stats = new StatReporter(clock, settings.pod, settings.reportPeriod);
   const telemetry = await createTelemetry(settings, log);
   const forwarder = createForwarder(settings, clock);
@@ -84,7 +84,7 @@ export async function startSidecar(settings: SidecarSettings, clock: Clock = sys
       http1,
       http2,
       hijackDrainMs: settings.hijackDrain,
-      beginTermination: termination.begin,
+      beginTermination: termination.beginTermination,
       async closeAll() {
         clearInterval(reporting);
         clearInterval(rotation);
@@ -144,20 +144,4 @@ function createGate(settings: SidecarSettings): Gate | undefined {
   const concurrency = settings.containerConcurrency;
   if (concurrency <= 0) return undefined;
   return new Gate({ concurrency, queueDepth: concurrency * settings.queueDepthFactor });
-}
-
-/** Tells a drain that SIGTERM began from one that `/wait-for-drain` began, which is taken back. */
-function createTermination(
-  settings: SidecarSettings,
-  clock: Clock,
-  drainer: Drainer,
-): { begin: () => void; scheduleReset: () => void } {
-  let isTerminating = false;
-  return {
-    begin: () => void (isTerminating = true),
-    scheduleReset: () =>
-      void clock.setTimer(() => {
-        if (!isTerminating) drainer.reset();
-      }, settings.drainResetDelay),
-  };
 }

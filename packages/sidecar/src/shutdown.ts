@@ -1,9 +1,6 @@
 import { once } from "node:events";
-import type { Server } from "node:http";
 import type { Clock } from "@sluice/core";
-import type { Http2Front } from "@sluice/dataplane";
 import { waitInStage, type Stage } from "@sluice/kit";
-import type { AppForwarder } from "./app-forwarder.ts";
 import type { Drainer } from "./drainer.ts";
 import type { Pipeline } from "./pipeline.ts";
 
@@ -11,15 +8,15 @@ export interface ShutdownParts {
   readonly clock: Clock;
   readonly drainer: Drainer;
   readonly pipeline: Pipeline;
-  readonly forwarder: AppForwarder;
-  readonly http1: Server;
-  readonly http2: Http2Front;
+  readonly forwarder: { endTunnels(): void };
+  readonly http1: { close(): void; closeIdleConnections(): void };
+  readonly http2: { goAway(): void };
   /** How long requests and tunnels may go on after the quiet period. */
   readonly hijackDrainMs: number;
   /** SIGTERM is here: a drain that is under way is not taken back any more. */
   readonly beginTermination: () => void;
   /** Ends what is left: timers, ports, connections. */
-  readonly closeAll: () => Promise<void>;
+  readonly closeAll: () => void | Promise<void>;
 }
 
 /** A pod that still gets requests goes on draining; Kubernetes ends that at the end of the pod's grace period. */
@@ -61,4 +58,21 @@ export function createStopStages(parts: ShutdownParts): Stage[] {
     },
     { name: "infrastructure", timeoutMs: 10_000, run: parts.closeAll },
   ];
+}
+
+/** Tells a drain that SIGTERM began from one that `/wait-for-drain` began, which is taken back. */
+export interface Termination {
+  readonly beginTermination: () => void;
+  readonly scheduleReset: () => void;
+}
+
+export function createTermination(resetDelayMs: number, clock: Clock, drainer: Drainer): Termination {
+  let isTerminating = false;
+  return {
+    beginTermination: () => void (isTerminating = true),
+    scheduleReset: () =>
+      void clock.setTimer(() => {
+        if (!isTerminating) drainer.reset();
+      }, resetDelayMs),
+  };
 }

@@ -26,12 +26,11 @@ function callOnce() {
 const calls = Array.from({ length: Number(CLIENTS) }, async () => {
   while (!over.signal.aborted) await callOnce();
 });
-const server = createServer(async (asked, response) => {
-  if (asked.url === "/stop") {
-    over.abort();
-    await Promise.all(calls);
-  }
-  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(outcomes));
+const server = createServer((asked, response) => {
+  const isLast = asked.url === "/stop";
+  if (isLast) over.abort();
+  response.setHeader("content-type", "application/json");
+  void Promise.all(isLast ? calls : []).then(() => response.end(JSON.stringify(outcomes)));
 });
 server.listen(8080, "0.0.0.0");
 process.on("SIGTERM", () => process.exit(0));

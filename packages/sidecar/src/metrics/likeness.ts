@@ -1,7 +1,7 @@
 import type { Exchange } from "../exchange.ts";
 
-/** All that tells in which series an exchange counts. Kept of the one before, it finds the series of the next at no cost. */
-export class Likeness {
+/** All that tells in which series an exchange counts. */
+class Likeness {
   #status = 0;
   #failure: string | undefined;
   #method = "";
@@ -46,9 +46,34 @@ export class Likeness {
     this.#isQuestion = isQuestion;
     this.#isForwarded = forwardedAtMs > 0;
   }
+}
 
-  /** Different for whatever differs in any of these. */
-  get key(): string {
-    return `${this.#method} ${this.#status} ${this.#failure} ${this.#httpVersion} ${this.#host} ${this.#isSecure} ${this.#tag} ${this.#defaultRoute} ${this.#isQuestion} ${this.#isForwarded}`;
+/** More kinds of exchanges than a pod usually has at a time. */
+const kept = 16;
+
+/**
+ * What was found for the kinds of exchanges that came last. Most are like the one before or like few others: comparing is cheaper
+ * than making a key of all that they have.
+ */
+export class RecentLikenesses<Found> {
+  readonly #entries: { readonly likeness: Likeness; readonly found: Found }[] = [];
+  #last = 0;
+  #oldest = 0;
+
+  find(exchange: Exchange, isQuestion: boolean): Found | undefined {
+    const last = this.#entries[this.#last];
+    if (last?.likeness.fits(exchange, isQuestion) === true) return last.found;
+    const index = this.#entries.findIndex(({ likeness }) => likeness.fits(exchange, isQuestion));
+    if (index === -1) return undefined;
+    this.#last = index;
+    return this.#entries[index]?.found;
+  }
+
+  add(exchange: Exchange, isQuestion: boolean, found: Found): void {
+    const likeness = new Likeness();
+    likeness.take(exchange, isQuestion);
+    this.#last = this.#oldest;
+    this.#entries[this.#oldest] = { likeness, found };
+    this.#oldest = (this.#oldest + 1) % kept;
   }
 }

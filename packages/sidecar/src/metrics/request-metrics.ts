@@ -4,7 +4,7 @@ import { isProbe } from "../health-check.ts";
 import type { ExchangeRecorder } from "../pipeline.ts";
 import { toKnownMethod, toServerAddress } from "./http-attributes.ts";
 import { toLabels, toPrometheusName, type Attributes } from "./instrument.ts";
-import { Likeness } from "./likeness.ts";
+import { RecentLikenesses } from "./likeness.ts";
 import { depthInstrument, QueueInstruments } from "./queue-instruments.ts";
 import { toRouteTag } from "./route-tag.ts";
 
@@ -13,8 +13,6 @@ const maxTags = 100;
 const maxHosts = 100;
 /** Combinations of attributes that are told apart, OpenTelemetry's own bound. */
 const maxSets = 2000;
-/** Likenesses whose series are remembered. */
-const maxRecent = 1000;
 
 /** Where the client's side of an exchange is counted. */
 interface ServerSeries {
@@ -44,18 +42,14 @@ export class RequestMetrics implements ExchangeRecorder {
   readonly #tags = new LabelBound(maxTags);
   readonly #hosts = new LabelBound(maxHosts);
   readonly #sets = new Map<string, SeriesSet>();
-  // Most exchanges are like the one before, which saves making a key and looking it up.
-  readonly #last = new Likeness();
-  readonly #recent = new Map<string, SeriesSet>();
-  #lastSet: SeriesSet | undefined;
-
+  readonly #recent = new RecentLikenesses<SeriesSet>();
   #depth: number | undefined;
 
   /** `target`: what the pod is, for Prometheus' `target_info`; Knative's series carry none of it. `app`: where the app is. */
-  constructor(target: Attributes, app: { readonly address: string; readonly port: number }) {
+  constructor(target: Attributes, app: { readonly address: string; readonly port?: number }) {
     this.#appAddress = [
       ["server.address", app.address],
-      ["server.port", app.port],
+      ...(app.port === undefined ? [] : [["server.port", app.port] as const]),
     ];
     addGauge(this.registry, toPrometheusName(depthInstrument), depthInstrument.help, {
       labels: toLabels([], depthInstrument.scope),
@@ -93,17 +87,10 @@ export class RequestMetrics implements ExchangeRecorder {
 
   #find(exchange: Exchange): SeriesSet {
     const isQuestion = isProbe(exchange.head);
-    if (this.#lastSet !== undefined && this.#last.fits(exchange, isQuestion)) return this.#lastSet;
-    this.#last.take(exchange, isQuestion);
-    const { key } = this.#last;
-    let set = this.#recent.get(key);
-    if (set === undefined) {
-      set = this.#lookUp(exchange, isQuestion);
-      // Keys hold what clients made up: those of a flood are forgotten, which costs another search.
-      if (this.#recent.size >= maxRecent) this.#recent.clear();
-      this.#recent.set(key, set);
-    }
-    this.#lastSet = set;
+    const last = this.#recent.find(exchange, isQuestion);
+    if (last !== undefined) return last;
+    const set = this.#lookUp(exchange, isQuestion);
+    this.#recent.add(exchange, isQuestion, set);
     return set;
   }
 

@@ -1,8 +1,14 @@
 import type { SidecarSettings } from "../settings.ts";
 import type { Attributes } from "./instrument.ts";
 
+/** What tells which process this is. */
+type TargetSettings = Pick<
+  SidecarSettings,
+  "service" | "configuration" | "revision" | "namespace" | "pod" | "podName" | "otelServiceName"
+>;
+
 /** What this process is, as Knative's queue-proxy says it: series carry none of it, `target_info` and collectors get it. */
-export function toTarget(settings: SidecarSettings): Attributes {
+export function toTarget(settings: TargetSettings): Attributes {
   const { service, configuration, revision, namespace, pod, podName, otelServiceName } = settings;
   const name = podName || pod;
   return [
