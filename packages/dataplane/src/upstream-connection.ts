@@ -26,9 +26,9 @@ export interface ConnectionOwner {
   onClosed(connection: UpstreamConnection, error: Error): void;
 }
 
-/** Reads begin with this much and take more at a time once they fill it. */
+/** Reads begin with this much and take more at a time once they fill it: 64 KiB of a body and its head come in one. */
 const minBufferBytes = 16 * 1024;
-const maxBufferBytes = 64 * 1024;
+const maxBufferBytes = 72 * 1024;
 
 /**
  * One connection to an app, with at most one request on it. It reads into one buffer, again and again, and not before what is in it
